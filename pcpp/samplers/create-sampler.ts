@@ -1,0 +1,83 @@
+/** Chooses the sampler that a model or its user asks for. */
+
+import { PcppError } from '../errors.js';
+import { ddim } from './ddim.js';
+import { euler } from './euler.js';
+import { flowMatchEuler } from './flow-match-euler.js';
+import { type Sampler, type SamplerName, samplerNames } from './sampler.js';
+import type { SchedulerConfig } from './scheduler-config.js';
+
+export interface SamplerOptions {
+  /** Denoiser evaluations. More cost more time and change the picture less and less. */
+  readonly steps: number;
+  /** Takes the place of the scheduler class in the file, and keeps its noise schedule. @default the model's own */
+  readonly name?: SamplerName;
+  /** The shift of flow models with `use_dynamic_shifting`. */
+  readonly mu?: number;
+}
+
+const namesOfClasses: Readonly<Record<string, SamplerName>> = {
+  DDIMScheduler: 'ddim',
+  EulerDiscreteScheduler: 'euler',
+  FlowMatchEulerDiscreteScheduler: 'flow-match-euler',
+};
+
+/**
+ * @param config scheduler_config.json of the model.
+ * @throws PcppError `E_MODEL_CONFIG` if the scheduler class or one of its settings is not supported,
+ *   `E_OPTION` if the name does not exist or does not fit the model, or steps are out of range.
+ */
+export function createSampler(config: SchedulerConfig, options: SamplerOptions): Sampler {
+  const name = samplerNameOf(config, options.name);
+  switch (name) {
+    case 'ddim':
+      return ddim(config, options.steps);
+    case 'euler':
+      return euler(config, options.steps);
+    case 'flow-match-euler':
+      return flowMatchEuler(config, options.steps, options.mu);
+  }
+}
+
+/**
+ * Which sampler a model will be run with.
+ *
+ * @param asked What the user chose, if anything.
+ * @throws PcppError as `createSampler` does.
+ */
+export function samplerNameOf(config: SchedulerConfig, asked?: SamplerName): SamplerName {
+  const className = String(config['_class_name']);
+  const choices = choicesFor(config);
+  if (asked === undefined) {
+    const name = namesOfClasses[className];
+    if (name) return name;
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `the model names the scheduler ${className}, which is not supported; choose a sampler: ${spell(choices)}`,
+    );
+  }
+  if (!samplerNames.includes(asked)) {
+    throw new PcppError(
+      'E_OPTION',
+      `there is no sampler ${JSON.stringify(asked)}; for this model: ${spell(choices)}`,
+    );
+  }
+  if (!choices.includes(asked)) {
+    throw new PcppError(
+      'E_OPTION',
+      `sampler ${asked} does not fit a model trained for ${className}; for this model: ${spell(choices)}`,
+    );
+  }
+  return asked;
+}
+
+/** A velocity is no noise: flow models and noise-schedule models cannot swap samplers. */
+function choicesFor(config: SchedulerConfig): readonly SamplerName[] {
+  const flow =
+    String(config['_class_name']).startsWith('FlowMatch') ||
+    config['prediction_type'] === 'flow_prediction';
+  return flow ? ['flow-match-euler'] : ['ddim', 'euler'];
+}
+
+const spell = (names: readonly SamplerName[]): string =>
+  names.map((name) => `--sampler ${name}`).join(', ');

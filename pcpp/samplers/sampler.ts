@@ -1,0 +1,57 @@
+/** What every sampler can do. All of it is pure and element-wise, so that each patch steps its own rows. */
+
+import { PcppError } from '../errors.js';
+import { type Tensor, tensor } from '../tensor.js';
+
+/**
+ * A sampler walks a latent from noise to image, one denoiser evaluation per timestep.
+ *
+ * Tensors may have any shape: a whole latent [N, C, H, W] or the rows of one patch.
+ *
+ * @typeParam S What the sampler remembers between steps. It belongs to the rows it was made from.
+ */
+export interface Sampler<S = unknown> {
+  /** What the denoiser is told, from noise to image; one entry per evaluation. */
+  readonly timesteps: readonly number[];
+  /** Standard deviation of the first latent: unit normal noise is multiplied by it. */
+  readonly initNoiseSigma: number;
+  /** The latent as the denoiser wants to see it at evaluation `index`. */
+  scaleInput(sample: Tensor, index: number): Tensor;
+  /** The state before evaluation 0. */
+  start(): S;
+  /**
+   * @param index Which evaluation `output` comes from, 0-based.
+   * @param output What the denoiser said, same shape as `sample`.
+   * @param sample The latent before the step, not scaled.
+   */
+  step(
+    state: S,
+    index: number,
+    output: Tensor,
+    sample: Tensor,
+  ): { readonly state: S; readonly sample: Tensor };
+}
+
+/** The names a user can choose from. */
+export type SamplerName = 'ddim' | 'euler' | 'flow-match-euler';
+
+export const samplerNames: readonly SamplerName[] = ['ddim', 'euler', 'flow-match-euler'];
+
+/**
+ * a·x + b·y, element by element, computed in float64 and rounded once.
+ *
+ * @throws PcppError `E_SHAPE` if the two differ in shape.
+ */
+export function weightedSum(a: number, x: Tensor, b: number, y: Tensor): Tensor {
+  requireSameShape(x, y);
+  const out = new Float32Array(x.data.length);
+  for (let k = 0; k < out.length; k++) out[k] = a * x.data[k]! + b * y.data[k]!;
+  return tensor(x.dims, out);
+}
+
+/** @throws PcppError `E_SHAPE` if the two differ in shape. */
+export function requireSameShape(x: Tensor, y: Tensor): void {
+  if (x.dims.length !== y.dims.length || x.dims.some((size, axis) => size !== y.dims[axis])) {
+    throw new PcppError('E_SHAPE', `expected the shape [${x.dims}], got [${y.dims}]`);
+  }
+}
