@@ -1,0 +1,148 @@
+/** What the configuration files of a model say, in our own words. Nothing is guessed: a missing field is an error. */
+
+import { z } from 'zod';
+import { PcppError } from '../errors.js';
+import { parseFile } from './json-file.js';
+
+/** `sd`: one text encoder (Stable Diffusion 1.x, 2.x and kin). `sdxl`: two, with size conditioning. */
+export type ModelKind = 'sd' | 'sdxl';
+
+export interface ModelIndex {
+  readonly kind: ModelKind;
+  /** SDXL: a prompt that is left out is all zeros instead of an encoded empty text. */
+  readonly zerosForNoPrompt: boolean;
+}
+
+export interface UnetConfig {
+  readonly latentChannels: number;
+  /** Latent rows and columns must be divisible by this: the deepest level has whole ones. */
+  readonly latentMultiple: number;
+  /** D of `encoder_hidden_states` [N, L, D]. */
+  readonly crossAttentionDim: number;
+  /** Latent height and width of training, where the file knows it. */
+  readonly sampleSize: readonly [height: number, width: number] | null;
+}
+
+export interface VaeConfig {
+  /** Pixels per latent row or column. */
+  readonly scaleFactor: number;
+  /** Latents are divided by it before decoding. */
+  readonly scalingFactor: number;
+  /** And then this is added. */
+  readonly shiftFactor: number;
+}
+
+/** The settings of a request that names none. */
+export interface ModelDefaults {
+  readonly steps: number;
+  readonly guidanceScale: number;
+  /** Pixels; null where the model names no size. */
+  readonly width: number | null;
+  /** Pixels; null where the model names no size. */
+  readonly height: number | null;
+}
+
+/** Pipeline classes of model_index.json; optimum writes them with a prefix. */
+const kinds: Readonly<Record<string, ModelKind>> = {
+  StableDiffusionPipeline: 'sd',
+  StableDiffusionXLPipeline: 'sdxl',
+};
+
+const index = z.looseObject({
+  _class_name: z.string(),
+  force_zeros_for_empty_prompt: z.boolean().default(true),
+});
+
+/** @throws PcppError `E_MODEL_CONFIG` if it is another pipeline than the supported ones. */
+export function modelIndexOf(json: unknown, path: string): ModelIndex {
+  const values = parseFile(index, json, path);
+  const kind = kinds[values._class_name.replace(/^(ORT|Onnx)/, '')];
+  if (!kind) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `${path}: pipeline ${values._class_name} is not supported; supported are ${Object.keys(kinds).join(', ')}`,
+    );
+  }
+  return { kind, zerosForNoPrompt: kind === 'sdxl' && values.force_zeros_for_empty_prompt };
+}
+
+const positive = z.int().positive();
+
+const unet = z.looseObject({
+  in_channels: positive,
+  out_channels: positive,
+  block_out_channels: z.array(positive).min(1),
+  cross_attention_dim: positive,
+  sample_size: z.union([positive, z.tuple([positive, positive])]).nullish(),
+  time_cond_proj_dim: z.null().optional(),
+  class_embed_type: z.null().optional(),
+  encoder_hid_dim_type: z.null().optional(),
+});
+
+/** @throws PcppError `E_MODEL_CONFIG` for fields that are missing or ask for inputs that nobody supplies. */
+export function unetConfigOf(json: unknown, path: string): UnetConfig {
+  const values = parseFile(unet, json, path);
+  if (values.in_channels !== values.out_channels) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `${path}: in_channels ${values.in_channels} and out_channels ${values.out_channels} differ: inpainting and editing models are not supported`,
+    );
+  }
+  const size = values.sample_size;
+  return {
+    latentChannels: values.in_channels,
+    latentMultiple: 2 ** (values.block_out_channels.length - 1),
+    crossAttentionDim: values.cross_attention_dim,
+    sampleSize: typeof size === 'number' ? [size, size] : (size ?? null),
+  };
+}
+
+const vae = z.looseObject({
+  _class_name: z.literal('AutoencoderKL').default('AutoencoderKL'),
+  block_out_channels: z.array(positive).min(1),
+  // The default of AutoencoderKL itself: the files of the first Stable Diffusion do not have the field.
+  scaling_factor: z.number().positive().default(0.18215),
+  shift_factor: z.number().nullish(),
+  latents_mean: z.null().optional(),
+  latents_std: z.null().optional(),
+});
+
+/** @throws PcppError `E_MODEL_CONFIG` for another autoencoder than AutoencoderKL, or missing fields. */
+export function vaeConfigOf(json: unknown, path: string): VaeConfig {
+  const values = parseFile(vae, json, path);
+  return {
+    scaleFactor: 2 ** (values.block_out_channels.length - 1),
+    scalingFactor: values.scaling_factor,
+    shiftFactor: values.shift_factor ?? 0,
+  };
+}
+
+const recommended = z.strictObject({
+  steps: positive.optional(),
+  guidanceScale: z.number().nonnegative().optional(),
+  width: positive.optional(),
+  height: positive.optional(),
+});
+
+/**
+ * Defaults are what patchbay.json of the model recommends, then what the diffusers pipeline of its kind uses.
+ *
+ * @param json patchbay.json, or undefined where the model has none.
+ * @throws PcppError `E_MODEL_CONFIG` for an unknown field.
+ */
+export function modelDefaultsOf(
+  json: unknown,
+  path: string,
+  kind: ModelKind,
+  unetConfig: UnetConfig,
+  vaeConfig: VaeConfig,
+): ModelDefaults {
+  const own = parseFile(recommended, json ?? {}, path);
+  const [rows, columns] = unetConfig.sampleSize ?? [null, null];
+  return {
+    steps: own.steps ?? 20,
+    guidanceScale: own.guidanceScale ?? (kind === 'sdxl' ? 5 : 7.5),
+    width: own.width ?? (columns && columns * vaeConfig.scaleFactor),
+    height: own.height ?? (rows && rows * vaeConfig.scaleFactor),
+  };
+}

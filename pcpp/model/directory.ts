@@ -1,0 +1,105 @@
+/** A model directory in the layout of diffusers, as optimum exports it to ONNX. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { PcppError } from '../errors.js';
+import type { SchedulerConfig } from '../samplers/scheduler-config.js';
+import {
+  type ModelDefaults,
+  type ModelIndex,
+  type ModelKind,
+  modelDefaultsOf,
+  modelIndexOf,
+  type UnetConfig,
+  unetConfigOf,
+  type VaeConfig,
+  vaeConfigOf,
+} from './config.js';
+import { parseFile, readJsonFile } from './json-file.js';
+
+/** The folders that hold a graph. */
+export type ModelPart = 'unet' | 'text_encoder' | 'text_encoder_2' | 'vae_decoder';
+
+/**
+ * Files are read when they are asked for, so a device that only denoises needs `unet/` and `scheduler/` alone.
+ * All methods throw PcppError: `E_MODEL_DIR` where a file is missing or unreadable, `E_MODEL_CONFIG` where it says
+ * something that is not supported. Both name the file.
+ */
+export class ModelDirectory {
+  readonly root: string;
+  readonly index: ModelIndex;
+  readonly #read = new Map<string, unknown>();
+
+  private constructor(root: string) {
+    this.root = root;
+    this.index = modelIndexOf(this.#json('model_index.json'), this.path('model_index.json'));
+  }
+
+  /**
+   * @param root Path of the directory that holds model_index.json.
+   * @throws PcppError `E_MODEL_DIR` or `E_MODEL_CONFIG`, see above.
+   */
+  static open(root: string): ModelDirectory {
+    if (!existsSync(root)) {
+      throw new PcppError('E_MODEL_DIR', `there is no model directory ${root}`);
+    }
+    return new ModelDirectory(root);
+  }
+
+  get kind(): ModelKind {
+    return this.index.kind;
+  }
+
+  get unet(): UnetConfig {
+    return unetConfigOf(this.#json('unet/config.json'), this.path('unet/config.json'));
+  }
+
+  get vae(): VaeConfig {
+    return vaeConfigOf(this.#json('vae_decoder/config.json'), this.path('vae_decoder/config.json'));
+  }
+
+  get scheduler(): SchedulerConfig {
+    const file = 'scheduler/scheduler_config.json';
+    return parseFile(z.looseObject({ _class_name: z.string() }), this.#json(file), this.path(file));
+  }
+
+  get defaults(): ModelDefaults {
+    const path = this.path('patchbay.json');
+    const json = existsSync(path) ? this.#json('patchbay.json') : undefined;
+    return modelDefaultsOf(json, path, this.kind, this.unet, this.vae);
+  }
+
+  /** Width and height in pixels must be divisible by this. */
+  get sizeMultiple(): number {
+    return this.vae.scaleFactor * this.unet.latentMultiple;
+  }
+
+  /** Tokens that a text encoder reads at once. */
+  textLength(encoder: 'text_encoder' | 'text_encoder_2'): number {
+    const file = `${encoder}/config.json`;
+    const schema = z.looseObject({ max_position_embeddings: z.int().positive() });
+    return parseFile(schema, this.#json(file), this.path(file)).max_position_embeddings;
+  }
+
+  /** Path of the graph of a part. Weights beside it in external files are found by ONNX Runtime. */
+  graph(part: ModelPart): string {
+    const path = this.path(`${part}/model.onnx`);
+    if (!existsSync(path)) {
+      throw new PcppError(
+        'E_MODEL_DIR',
+        `${path} is missing; export the model with optimum-cli export onnx, see docs/models.md`,
+      );
+    }
+    return path;
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  #json(name: string): unknown {
+    if (!this.#read.has(name)) this.#read.set(name, readJsonFile(this.path(name)));
+    return this.#read.get(name);
+  }
+}
