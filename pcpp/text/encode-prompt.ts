@@ -1,0 +1,168 @@
+/** A prompt, and what it should not be, as the tensors that condition a denoiser. */
+
+import { PcppError } from '../errors.js';
+import { feed, floatOutput, inputPort } from '../model/feed.js';
+import type { Model, TextEncoderPart } from '../model/model.js';
+import { concatBatch, type Tensor, tensor } from '../tensor.js';
+
+export interface Prompt {
+  readonly prompt: string;
+  /** Left out: nothing to avoid. SDXL then takes zeros where its model_index.json says so. */
+  readonly negativePrompt?: string;
+  /** Whether guidance needs a negative entry beside the positive one. */
+  readonly guided: boolean;
+  /** SDXL only. */
+  readonly framing: Framing;
+}
+
+/** What SDXL is told about the picture's size and place; pixels, vertical first. */
+export interface Framing {
+  readonly originalSize: readonly [height: number, width: number];
+  readonly cropTopLeft: readonly [top: number, left: number];
+  readonly targetSize: readonly [height: number, width: number];
+}
+
+/** N is 2 with guidance, negative first, otherwise 1. */
+export interface Conditioning {
+  /** [N, L, D] for `encoder_hidden_states`. */
+  readonly hidden: Tensor;
+  /** SDXL: [N, P] for `text_embeds`. */
+  readonly pooled?: Tensor;
+  /** SDXL: [N, 6] for `time_ids`. */
+  readonly timeIds?: Tensor;
+}
+
+export interface EncodedPrompt {
+  readonly conditioning: Conditioning;
+  /** Words that the model does not know, each once. */
+  readonly unknownWords: readonly string[];
+  /** Tokens of the prompt that were cut off, the most of any encoder. */
+  readonly cutTokens: number;
+}
+
+interface Encoded {
+  /** [1, L, D] */
+  readonly hidden: Tensor;
+  /** [1, P] */
+  readonly pooled?: Tensor;
+  readonly unknownWords: readonly string[];
+  readonly cut: number;
+}
+
+/**
+ * @throws PcppError `E_MODEL_DIR`, `E_MODEL_CONFIG` or `E_SESSION` if a text encoder is missing, unfit or fails.
+ */
+export async function encodePrompt(model: Model, request: Prompt): Promise<EncodedPrompt> {
+  const encode = model.directory.kind === 'sdxl' ? encodeTwice : encodeOnce;
+  const positive = await encode(model, request.prompt);
+  const entries = [positive];
+  if (request.guided) {
+    const zeros = request.negativePrompt === undefined && model.directory.index.zerosForNoPrompt;
+    const negative = zeros
+      ? zerosLike(positive)
+      : await encode(model, request.negativePrompt ?? '');
+    entries.unshift(negative);
+  }
+  const dim = positive.hidden.dims.at(-1);
+  const wanted = model.directory.unet.crossAttentionDim;
+  if (dim !== wanted) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `the text encoder gives ${dim} features a token, the UNet takes ${wanted}: they are not of one model`,
+    );
+  }
+  return {
+    conditioning: {
+      hidden: concatBatch(entries.map((entry) => entry.hidden)),
+      ...(positive.pooled
+        ? {
+            pooled: concatBatch(entries.map((entry) => entry.pooled!)),
+            timeIds: timeIds(request.framing, entries.length),
+          }
+        : {}),
+    },
+    unknownWords: [...new Set(entries.flatMap((entry) => entry.unknownWords))],
+    cutTokens: Math.max(...entries.map((entry) => entry.cut)),
+  };
+}
+
+/** The whole picture, not cropped. */
+export const wholePicture = (height: number, width: number): Framing => ({
+  originalSize: [height, width],
+  cropTopLeft: [0, 0],
+  targetSize: [height, width],
+});
+
+async function encodeOnce(model: Model, text: string): Promise<Encoded> {
+  const { outputs, ...rest } = await runEncoder(model, 'text_encoder', text);
+  return { hidden: floatOutput(outputs, 'last_hidden_state'), ...rest };
+}
+
+/** SDXL: the last hidden layers but one of both encoders side by side, and the pooled text of the second. */
+async function encodeTwice(model: Model, text: string): Promise<Encoded> {
+  const first = await runEncoder(model, 'text_encoder', text);
+  const second = await runEncoder(model, 'text_encoder_2', text);
+  return {
+    hidden: concatFeatures(lastButOne(first.outputs), lastButOne(second.outputs)),
+    pooled: floatOutput(second.outputs, 'text_embeds'),
+    unknownWords: first.unknownWords,
+    cut: Math.max(first.cut, second.cut),
+  };
+}
+
+type Outputs = Parameters<typeof floatOutput>[0];
+
+async function runEncoder(
+  model: Model,
+  part: TextEncoderPart,
+  text: string,
+): Promise<{
+  readonly outputs: Outputs;
+  readonly unknownWords: readonly string[];
+  readonly cut: number;
+}> {
+  const { ids, unknownWords, cut } = model.tokenizer(part).encode(text);
+  const session = await model.session(part);
+  const port = inputPort(session, 'input_ids');
+  const outputs = await session.run({
+    input_ids: feed(port, tensor([1, ids.length], Float32Array.from(ids))),
+  });
+  return { outputs, unknownWords, cut };
+}
+
+/** Optimum exports `hidden_states.0` to `hidden_states.L` for L layers. */
+function lastButOne(outputs: Outputs): Tensor {
+  const layers = Object.keys(outputs).filter((name) => name.startsWith('hidden_states.')).length;
+  if (layers < 2) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      'an SDXL text encoder must put out hidden_states.*: export the whole pipeline with optimum-cli export onnx',
+    );
+  }
+  return floatOutput(outputs, `hidden_states.${layers - 2}`);
+}
+
+/** [1, L, A] and [1, L, B] to [1, L, A + B]. */
+function concatFeatures(a: Tensor, b: Tensor): Tensor {
+  const [, length, wide] = a.dims;
+  const more = b.dims[2]!;
+  const out = tensor([1, length!, wide! + more]);
+  for (let token = 0; token < length!; token++) {
+    const start = token * (wide! + more);
+    out.data.set(a.data.subarray(token * wide!, (token + 1) * wide!), start);
+    out.data.set(b.data.subarray(token * more, (token + 1) * more), start + wide!);
+  }
+  return out;
+}
+
+const zerosLike = (encoded: Encoded): Encoded => ({
+  hidden: tensor(encoded.hidden.dims),
+  ...(encoded.pooled ? { pooled: tensor(encoded.pooled.dims) } : {}),
+  unknownWords: [],
+  cut: 0,
+});
+
+function timeIds(framing: Framing, count: number): Tensor {
+  const row = [...framing.originalSize, ...framing.cropTopLeft, ...framing.targetSize];
+  return tensor([count, 6], Float32Array.from(new Array(count).fill(row).flat()));
+}
