@@ -1,0 +1,53 @@
+/** Latents to pixels on one device. */
+
+import type { VaeConfig } from '../model/config.js';
+import { feed, floatOutput, inputPort, requireShape } from '../model/feed.js';
+import type { Session } from '../onnx/session.js';
+import { roundHalfEven } from '../samplers/schedule.js';
+import { nchw, type Tensor, tensor } from '../tensor.js';
+
+/** Interleaved 8-bit red, green, blue; rows from top to bottom. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * @param latents [N, C, H, W] as the sampler leaves them.
+ * @returns [N, 3, H·scaleFactor, W·scaleFactor], about -1..1.
+ * @throws PcppError `E_SESSION` if ONNX Runtime fails, `E_SHAPE` if the decoder enlarges by another factor.
+ */
+export async function decodeLatents(
+  decoder: Session,
+  latents: Tensor,
+  vae: VaeConfig,
+): Promise<Tensor> {
+  const [n, , h, w] = nchw(latents);
+  const scaled = latents.data.map((x) => x / vae.scalingFactor + vae.shiftFactor);
+  const port = inputPort(decoder, 'latent_sample');
+  const outputs = await decoder.run({ latent_sample: feed(port, tensor(latents.dims, scaled)) });
+  const pixels = floatOutput(outputs, 'sample');
+  requireShape('the decoded image', pixels, [n, 3, h * vae.scaleFactor, w * vae.scaleFactor]);
+  return pixels;
+}
+
+/**
+ * @param pixels [N, 3, H, W]; -1 becomes 0 and 1 becomes 255, what lies outside is clipped.
+ * @returns N images.
+ */
+export function toRgb(pixels: Tensor): readonly RgbImage[] {
+  const [n, , height, width] = nchw(pixels);
+  const plane = height * width;
+  return Array.from({ length: n }, (_, image) => {
+    const data = new Uint8Array(3 * plane);
+    for (let channel = 0; channel < 3; channel++) {
+      const start = (image * 3 + channel) * plane;
+      for (let k = 0; k < plane; k++) {
+        const share = Math.min(Math.max(pixels.data[start + k]! / 2 + 0.5, 0), 1);
+        data[3 * k + channel] = roundHalfEven(share * 255);
+      }
+    }
+    return { width, height, data };
+  });
+}
