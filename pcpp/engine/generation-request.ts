@@ -1,0 +1,122 @@
+/** What a user may ask for, and the check of everything that can be checked without the model. */
+
+import { PcppError } from '../errors.js';
+import { maxSeed } from '../samplers/noise.js';
+import { type SamplerName, samplerNames } from '../samplers/sampler.js';
+
+/**
+ * - `single`: one device computes the whole image.
+ * - `sync`: patches exchange fresh borders in every step; the picture of `single`.
+ * - `distrifusion`: patches read all of the others, one step old.
+ * - `pcpp`: patches read a part of their direct neighbours, one step old.
+ */
+export type GenerationMode = 'single' | 'sync' | 'distrifusion' | 'pcpp';
+
+export const generationModes: readonly GenerationMode[] = [
+  'single',
+  'sync',
+  'distrifusion',
+  'pcpp',
+];
+
+export interface GenerationRequest {
+  /** What the picture shows. */
+  readonly prompt: string;
+  /** What it should not show. Works only with guidance. @default nothing */
+  readonly negativePrompt?: string;
+  /** Pixels, divisible as the model needs. @default the model's own */
+  readonly width?: number;
+  /** Pixels, divisible as the model needs. @default the model's own */
+  readonly height?: number;
+  /** Denoiser evaluations. More take longer and change less and less. @default the model's own, 20 if it names none */
+  readonly steps?: number;
+  /** The same seed gives the same picture. @default 0 */
+  readonly seed?: number;
+  /** How strictly the prompt is followed; 1 or less: without guidance, in half the time. @default the model's own */
+  readonly guidanceScale?: number;
+  /** @default the model's own */
+  readonly sampler?: SamplerName;
+  /** @default 'pcpp' */
+  readonly mode?: GenerationMode;
+  /** Share of a neighbour's rows that a patch attends to, 0..1; less is faster and shows seams sooner. @default 0.3 */
+  readonly borderFraction?: number;
+  /** The first steps that compute the whole image, exactly so many, at most all of them. @default 4 */
+  readonly warmupSteps?: number;
+  /** Devices that share the image. @default all that are free */
+  readonly devices?: number;
+}
+
+/** Defaults that do not depend on the model. */
+export const generationDefaults: {
+  readonly seed: number;
+  readonly mode: GenerationMode;
+  readonly borderFraction: number;
+  readonly warmupSteps: number;
+} = { seed: 0, mode: 'pcpp', borderFraction: 0.3, warmupSteps: 4 };
+
+interface Rule {
+  readonly expected: string;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+const text: Rule = { expected: 'a text', accepts: (value) => typeof value === 'string' };
+
+const integer = (from: number, to: number): Rule => ({
+  expected: `an integer in ${from}..${to}`,
+  accepts: (value) => Number.isSafeInteger(value) && Number(value) >= from && Number(value) <= to,
+});
+
+const real = (from: number, to: number): Rule => ({
+  expected: `a number in ${from}..${to}`,
+  accepts: (value) => typeof value === 'number' && value >= from && value <= to,
+});
+
+const oneOf = (names: readonly string[]): Rule => ({
+  expected: `one of ${names.join(', ')}`,
+  accepts: (value) => typeof value === 'string' && names.includes(value),
+});
+
+const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
+  prompt: text,
+  negativePrompt: text,
+  width: integer(1, 16_384),
+  height: integer(1, 16_384),
+  steps: integer(1, 1000),
+  seed: integer(0, maxSeed),
+  guidanceScale: real(0, 100),
+  sampler: oneOf(samplerNames),
+  mode: oneOf(generationModes),
+  borderFraction: real(0, 1),
+  warmupSteps: integer(1, 1000),
+  devices: integer(1, 1024),
+};
+
+/**
+ * @param value Comes from outside: parsed JSON, command line options. Fields that are undefined count as left out.
+ * @throws PcppError `E_OPTION` naming the option, its range and what was given.
+ */
+export function parseRequest(value: unknown): GenerationRequest {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new PcppError('E_OPTION', `a request is an object with a prompt, got ${show(value)}`);
+  }
+  const given = Object.entries(value).filter(([, option]) => option !== undefined);
+  for (const [name, option] of given) {
+    const rule = Object.hasOwn(rules, name) ? rules[name as keyof GenerationRequest] : undefined;
+    if (!rule) {
+      throw new PcppError(
+        'E_OPTION',
+        `there is no option ${name}; options: ${Object.keys(rules).join(', ')}`,
+      );
+    }
+    if (!rule.accepts(option)) {
+      throw new PcppError('E_OPTION', `${name} must be ${rule.expected}, got ${show(option)}`);
+    }
+  }
+  if (!given.some(([name]) => name === 'prompt')) {
+    throw new PcppError('E_OPTION', 'prompt is missing: say what the picture shows');
+  }
+  return Object.fromEntries(given) as unknown as GenerationRequest;
+}
+
+const show = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));

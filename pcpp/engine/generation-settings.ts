@@ -1,0 +1,93 @@
+/** A request and a model together: everything decided, nothing left to default. */
+
+import { PcppError } from '../errors.js';
+import type { PngText } from '../image/png.js';
+import type { ModelDirectory } from '../model/directory.js';
+import { requireSize } from '../model/size.js';
+import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
+import type { SamplerName } from '../samplers/sampler.js';
+import {
+  type GenerationMode,
+  type GenerationRequest,
+  generationDefaults,
+  parseRequest,
+} from './generation-request.js';
+
+/** Plain data: it may be sent to every device of a job. */
+export interface GenerationSettings {
+  readonly prompt: string;
+  /** Absent: nothing to avoid. */
+  readonly negativePrompt?: string;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  readonly latent: LatentShape;
+  /** Denoiser evaluations. */
+  readonly steps: number;
+  readonly seed: number;
+  /** 1 or less: no negative entry in the batch. */
+  readonly guidanceScale: number;
+  readonly sampler: SamplerName;
+  readonly mode: GenerationMode;
+  /** 0..1; 1 in every mode but pcpp. */
+  readonly borderFraction: number;
+  /** Exactly so many steps at the start read only fresh values: 1..steps, and `steps` in the modes single and sync. */
+  readonly warmupSteps: number;
+  readonly devices: number | 'all';
+}
+
+export interface LatentShape {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * @throws PcppError `E_OPTION` or `E_SIZE` for what the user can change, `E_MODEL_DIR` or `E_MODEL_CONFIG` for what is
+ *   wrong with the model.
+ */
+export function prepare(request: GenerationRequest, model: ModelDirectory): GenerationSettings {
+  const asked = { ...generationDefaults, ...parseRequest(request) };
+  const width = asked.width ?? model.defaults.width;
+  const height = asked.height ?? model.defaults.height;
+  if (width === null || height === null) {
+    throw new PcppError('E_OPTION', 'the model names no image size: give width and height');
+  }
+  requireSize(width, height, model.sizeMultiple);
+  const steps = asked.steps ?? model.defaults.steps;
+  const sampler = samplerNameOf(model.scheduler, asked.sampler);
+  // Made only to be refused here, before any device has begun.
+  createSampler(model.scheduler, { steps, name: sampler });
+  const displaced = asked.mode === 'distrifusion' || asked.mode === 'pcpp';
+  return {
+    prompt: asked.prompt,
+    ...(asked.negativePrompt === undefined ? {} : { negativePrompt: asked.negativePrompt }),
+    width,
+    height,
+    latent: {
+      channels: model.unet.latentChannels,
+      height: height / model.vae.scaleFactor,
+      width: width / model.vae.scaleFactor,
+    },
+    steps,
+    seed: asked.seed,
+    guidanceScale: asked.guidanceScale ?? model.defaults.guidanceScale,
+    sampler,
+    mode: asked.mode,
+    borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
+    warmupSteps: displaced ? Math.min(asked.warmupSteps, steps) : steps,
+    devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),
+  };
+}
+
+/** What goes into the PNG, so that a picture tells how to make it again. */
+export function describe(settings: GenerationSettings): PngText {
+  const { prompt, negativePrompt, latent: _, ...rest } = settings;
+  return {
+    Software: 'Patchbay',
+    Prompt: prompt,
+    ...(negativePrompt === undefined ? {} : { 'Negative prompt': negativePrompt }),
+    Settings: JSON.stringify(rest),
+  };
+}

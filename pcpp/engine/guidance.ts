@@ -1,0 +1,25 @@
+/** Classifier-free guidance: arXiv 2207.12598, in the form that diffusers uses. */
+
+import { PcppError } from '../errors.js';
+import { weightedSum } from '../samplers/sampler.js';
+import { type Tensor, takeBatch } from '../tensor.js';
+
+/** A scale of 1 or less is the prompt alone: no negative entry is computed. */
+export const isGuided = (guidanceScale: number): boolean => guidanceScale > 1;
+
+/**
+ * negative + scale · (positive - negative), element by element, so it may be done on the rows of a patch.
+ *
+ * @param output [2N, ...], the negative half first.
+ * @returns [N, ...]
+ * @throws PcppError `E_SHAPE` if the batch cannot be halved.
+ */
+export function combineGuidance(output: Tensor, guidanceScale: number): Tensor {
+  const batch = output.dims[0]!;
+  if (batch % 2 !== 0) {
+    throw new PcppError('E_SHAPE', `guidance needs an even batch, got [${output.dims}]`);
+  }
+  const negative = takeBatch(output, 0, batch / 2);
+  const positive = takeBatch(output, batch / 2, batch);
+  return weightedSum(1 - guidanceScale, negative, guidanceScale, positive);
+}
