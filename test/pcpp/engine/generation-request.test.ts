@@ -1,0 +1,120 @@
+import test from 'ava';
+import { type GenerationRequest, parseRequest } from '../../../pcpp/engine/generation-request.js';
+import { describe, prepare } from '../../../pcpp/engine/generation-settings.js';
+import { ModelDirectory } from '../../../pcpp/model/directory.js';
+import { goldenPath, scenesPath } from '../../helpers/golden.js';
+import { modelCopy } from '../../helpers/model-copy.js';
+
+const scenes = ModelDirectory.open(scenesPath);
+const prompt = 'a lake';
+
+test('what is left out comes from the model, then from the defaults', (t) => {
+  t.deepEqual(prepare({ prompt }, scenes), {
+    prompt,
+    width: 256,
+    height: 256,
+    latent: { channels: 8, height: 32, width: 32 },
+    steps: 24,
+    seed: 0,
+    guidanceScale: 3.5,
+    sampler: 'flow-match-euler',
+    mode: 'pcpp',
+    borderFraction: 0.3,
+    warmupSteps: 4,
+    devices: 'all',
+  });
+});
+
+test('a zero that is given is kept', (t) => {
+  const settings = prepare({ prompt, guidanceScale: 0, borderFraction: 0, seed: 0 }, scenes);
+  t.is(settings.guidanceScale, 0);
+  t.is(settings.borderFraction, 0);
+});
+
+test('an undefined option counts as left out', (t) => {
+  const request = { prompt, seed: undefined, negativePrompt: undefined };
+  t.deepEqual(parseRequest(request), { prompt });
+});
+
+const warmups: readonly (readonly [request: Partial<GenerationRequest>, warmupSteps: number])[] = [
+  [{ warmupSteps: 2 }, 2],
+  [{ warmupSteps: 30 }, 24],
+  [{ steps: 3 }, 3],
+  [{ mode: 'distrifusion' }, 4],
+  [{ mode: 'single', warmupSteps: 1 }, 24],
+  [{ mode: 'sync', warmupSteps: 1 }, 24],
+];
+
+for (const [request, expected] of warmups) {
+  test(`${JSON.stringify(request)} makes ${expected} steps whole`, (t) => {
+    t.is(prepare({ prompt, ...request }, scenes).warmupSteps, expected);
+  });
+}
+
+const refusals: readonly (readonly [request: unknown, text: RegExp])[] = [
+  [null, /object with a prompt, got null/],
+  ['a lake', /object with a prompt, got "a lake"/],
+  [{}, /prompt is missing/],
+  [{ prompt: 3 }, /prompt must be a text, got 3/],
+  [{ prompt, stepz: 3 }, /no option stepz; options: prompt, /],
+  [{ prompt, constructor: 3 }, /no option constructor/],
+  [{ prompt, steps: 0 }, /steps must be an integer in 1\.\.1000, got 0/],
+  [{ prompt, steps: 2.5 }, /got 2\.5/],
+  [{ prompt, steps: '20' }, /got "20"/],
+  [{ prompt, seed: -1 }, /seed must be an integer in 0\.\.9007199254740991/],
+  [{ prompt, guidanceScale: Number.NaN }, /guidanceScale must be a number in 0\.\.100, got NaN/],
+  [{ prompt, sampler: 'pndm' }, /sampler must be one of ddim, euler, flow-match-euler, got "pndm"/],
+  [{ prompt, mode: 'fast' }, /mode must be one of single, sync, distrifusion, pcpp/],
+  [{ prompt, borderFraction: 1.1 }, /borderFraction must be a number in 0\.\.1/],
+  [{ prompt, warmupSteps: 0 }, /warmupSteps must be an integer in 1\.\.1000/],
+  [{ prompt, devices: 0 }, /devices must be an integer in 1\.\.1024/],
+  [{ prompt, width: -64 }, /width must be an integer in 1\.\.16384/],
+];
+
+for (const [request, message] of refusals) {
+  test(`the request ${JSON.stringify(request)} is refused: ${message.source}`, (t) => {
+    t.throws(() => parseRequest(request), { code: 'E_OPTION', message });
+  });
+}
+
+test('a size that the model cannot make names the nearest that it can', (t) => {
+  t.throws(() => prepare({ prompt, width: 300, height: 256 }, scenes), {
+    code: 'E_SIZE',
+    message: /divisible by 64, got 300x256; nearest: 256x256, 320x256/,
+  });
+  t.throws(() => prepare({ prompt, width: 8, height: 8 }, scenes), {
+    code: 'E_SIZE',
+    message: /nearest: 64x64$/,
+  });
+});
+
+test('a sampler that does not fit the model is refused before anything is computed', (t) => {
+  t.throws(() => prepare({ prompt, sampler: 'ddim' }, scenes), { code: 'E_OPTION' });
+  const sd15 = ModelDirectory.open(goldenPath('models/tiny-sd15'));
+  t.throws(() => prepare({ prompt }, sd15), {
+    code: 'E_MODEL_CONFIG',
+    message: /PNDMScheduler.*--sampler ddim/,
+  });
+  t.throws(() => prepare({ prompt, sampler: 'ddim', steps: 1000 }, sd15), { code: 'E_OPTION' });
+  t.is(prepare({ prompt, sampler: 'ddim' }, sd15).sampler, 'ddim');
+});
+
+test('a model without a size needs one in the request', (t) => {
+  const unet = { in_channels: 8, out_channels: 8, block_out_channels: [1, 1, 1, 1] };
+  const sizeless = ModelDirectory.open(
+    modelCopy(scenesPath, {
+      'unet/config.json': { ...unet, cross_attention_dim: 128 },
+      'patchbay.json': null,
+    }),
+  );
+  t.throws(() => prepare({ prompt }, sizeless), { code: 'E_OPTION', message: /width and height/ });
+  t.is(prepare({ prompt, width: 128, height: 64 }, sizeless).latent.width, 16);
+});
+
+test('the description tells how to make the picture again', (t) => {
+  const settings = prepare({ prompt, negativePrompt: 'snow', seed: 7 }, scenes);
+  const text = describe(settings);
+  t.is(text['Prompt'], prompt);
+  t.is(text['Negative prompt'], 'snow');
+  t.is(JSON.parse(text['Settings']!).seed, 7);
+});
