@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
   /** Write the optimised graph to this file. */
   readonly optimizedModelFile?: string;
+  /** Folder of the external data of a model that is given as bytes. */
+  readonly externalDataFolder?: string;
 }
 
 /** Name, element type and shape of one input or output; symbolic axes are strings. */
@@ -45,7 +47,7 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * @param model Path of an ONNX file, or its bytes (then without external data).
+   * @param model Path of an ONNX file, or its bytes (external data then needs its folder in the options).
    * @throws PcppError `E_SESSION` with ONNX Runtime's own words.
    */
   static async open(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
@@ -57,7 +59,14 @@ export class Session implements AsyncDisposable {
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization ?? 'all',
       logSeverityLevel: 3,
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      extra: {
+        session: {
+          intra_op: { allow_spinning: '0' },
+          ...(options.externalDataFolder
+            ? { model_external_initializers_file_folder_path: options.externalDataFolder }
+            : {}),
+        },
+      },
       ...(options.optimizedModelFile ? { optimizedModelFilePath: options.optimizedModelFile } : {}),
     };
     try {
@@ -93,7 +102,7 @@ export class Session implements AsyncDisposable {
       return Object.fromEntries(
         Object.entries(results).map(([name, result]) => [
           name,
-          { type: result.type, dims: result.dims, data: result.data } as Value,
+          { type: result.type, dims: result.dims, data: rawData(result) } as Value,
         ]),
       );
     } catch (cause) {
@@ -104,6 +113,13 @@ export class Session implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** Newer versions of Node have a Float16Array, and then ONNX Runtime uses it: back to raw bits. */
+function rawData(result: Ort.Tensor): unknown {
+  if (result.type !== 'float16') return result.data;
+  const { buffer, byteOffset, length } = result.data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
 }
 
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
