@@ -1,8 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { PcppError, type PcppErrorCode } from '../../../pcpp/errors.js';
+import { clipTokenizer } from '../../../pcpp/text/clip-layout.js';
 import { openTokenizer } from '../../../pcpp/text/tokenizer.js';
 import { goldenJson, goldenPath, scenesPath } from '../../helpers/golden.js';
 
@@ -32,6 +33,30 @@ for (const { prompt, ids77, tokenizer_2_ids77, full_ids } of cases) {
     t.deepEqual(second.encode(prompt).ids, padded(tokenizer_2_ids77 ?? ids77, 0));
   });
 }
+
+test('tokenizer.json gives the ids of vocab.json with merges.txt', (t) => {
+  const source = goldenPath('models/tiny-sd15/tokenizer');
+  const read = (name: string): string => readFileSync(join(source, name), 'utf8');
+  const [bos, eos] = ['<|startoftext|>', '<|endoftext|>'];
+  const description = clipTokenizer(JSON.parse(read('vocab.json')), read('merges.txt'), bos, eos, [
+    { content: bos, normalized: true },
+    { content: eos, normalized: true },
+  ]);
+  const folder = mkdtempSync(join(tmpdir(), 'tokenizer-'));
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(description));
+  writeFileSync(join(folder, 'tokenizer_config.json'), read('tokenizer_config.json'));
+  const tokenizer = openTokenizer(folder, 77);
+  for (const { prompt } of cases) t.deepEqual(tokenizer.encode(prompt), first.encode(prompt));
+});
+
+test('the shorter of the two limits counts', (t) => {
+  const short = openTokenizer(goldenPath('models/tiny-sd15/tokenizer'), 5);
+  t.deepEqual(short.encode('a photo of a cat'), {
+    ids: [49406, 320, 1125, 539, 49407],
+    cut: 2,
+    unknownWords: [],
+  });
+});
 
 test('scenes: lower case, words only, unknown words are told', (t) => {
   const tokenizer = openTokenizer(join(scenesPath, 'tokenizer'), 24);
