@@ -1,2 +1,26 @@
-/** placeholder until the first module lands */
-export const version = '0.1.0';
+/** Patchbay's runtime: a cluster of processes in which actors live, typed all through. */
+
+export { type ActorContext, type ActorIdentity, context } from './actor/context.js';
+export type {
+  ActorHandle,
+  CallOptions,
+  HandleMembers,
+  LatestOptions,
+  RemoteMethods,
+  StreamMethods,
+  TellMethods,
+} from './actor/handle.js';
+export type { ActorOptions } from './actor/instance.js';
+export type { BundleOptions } from './client/bundle.js';
+export { Cluster, type ConnectOptions, connect, type GroupOptions } from './client/cluster.js';
+export { PlacementGroup } from './client/group.js';
+export { LocalCluster, type LocalClusterOptions, startCluster } from './client/local-cluster.js';
+export type { CreateOptions, Remote, RemoteClass } from './client/remote.js';
+export { RemoteError, RuntimeError, type RuntimeErrorCode } from './errors.js';
+export { Head, type HeadOptions } from './head/head.js';
+export type { ClusterStatus } from './head/state.js';
+export type { ActorId, GroupId, NodeId, ProcessId } from './ids.js';
+export type { Resources } from './resources.js';
+export type { ActorRef } from './wire/address.js';
+export type { Gpu, GroupStrategy } from './wire/messages.js';
+export { Agent, type AgentOptions } from './worker/agent.js';

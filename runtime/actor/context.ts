@@ -1,0 +1,32 @@
+/** What an actor may know of itself while one of its methods runs. */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { RuntimeError } from '../errors.js';
+import type { NodeId } from '../ids.js';
+import type { Resources } from '../resources.js';
+import type { ActorRef } from '../wire/address.js';
+
+export interface ActorIdentity {
+  /** This actor, to be passed on as a handle to others. */
+  readonly self: ActorRef;
+  readonly node: { readonly id: NodeId; readonly name: string };
+  /** What the actor was given for life. */
+  readonly resources: Resources;
+}
+
+export interface ActorContext extends ActorIdentity {
+  /** Aborted when the caller aborts, disconnects, or the actor is stopped. */
+  readonly signal: AbortSignal;
+}
+
+const storage = new AsyncLocalStorage<ActorContext>();
+
+/** @throws RuntimeError `E_CLOSED` outside of an actor's methods and constructor. */
+export function context(): ActorContext {
+  const current = storage.getStore();
+  if (!current) throw new RuntimeError('E_CLOSED', 'context() is known only inside an actor');
+  return current;
+}
+
+export const runInContext = <Result>(current: ActorContext, body: () => Result): Result =>
+  storage.run(current, body);

@@ -1,0 +1,103 @@
+/** One living object of an actor class: built from a bundled module, its methods called by name. */
+
+import { pathToFileURL } from 'node:url';
+import { messageOf, RuntimeError } from '../errors.js';
+import { type ActorIdentity, runInContext } from './context.js';
+import type { Invoke } from './executor.js';
+import { checkMethodNames } from './handle.js';
+
+type ActorClass = new (...args: never[]) => object;
+
+/** What a class may say of itself in `static readonly actor`. */
+export interface ActorOptions {
+  /** Run the actor on a thread of its own, because its methods block. @default false */
+  readonly thread?: boolean;
+  /** Calls that may run at once. @default 1 */
+  readonly maxConcurrency?: number;
+}
+
+/** @throws RuntimeError `E_ACTOR_START` if the module fails, `E_EXPORT` if it has no such class. */
+export async function importClass(file: string, exportName: string): Promise<ActorClass> {
+  let module: Record<string, unknown>;
+  try {
+    module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (cause) {
+    throw new RuntimeError('E_ACTOR_START', `the module of ${exportName}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  const value = module[exportName];
+  if (typeof value !== 'function' || value.prototype === undefined) {
+    const classes = Object.keys(module).join(', ');
+    throw new RuntimeError(
+      'E_EXPORT',
+      `the module exports no class ${exportName}; it has: ${classes || 'nothing'}`,
+    );
+  }
+  checkMethodNames(exportName, value.prototype as object);
+  return value as ActorClass;
+}
+
+export const optionsOf = (value: ActorClass): ActorOptions =>
+  (value as { actor?: ActorOptions }).actor ?? {};
+
+export class Instance {
+  readonly #identity: ActorIdentity;
+  readonly #object: object;
+  readonly #dying = new AbortController();
+
+  private constructor(identity: ActorIdentity, object: object) {
+    this.#identity = identity;
+    this.#object = object;
+  }
+
+  /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
+  static create(identity: ActorIdentity, Class: ActorClass, args: readonly unknown[]): Instance {
+    const { signal } = new AbortController();
+    try {
+      const object = runInContext({ ...identity, signal }, () => new Class(...(args as never[])));
+      return new Instance(identity, object);
+    } catch (cause) {
+      throw new RuntimeError('E_ACTOR_START', `${identity.self.label}: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  readonly invoke: Invoke = (method, args, { signal }) => {
+    const found: unknown = (this.#object as Record<string, unknown>)[method];
+    if (typeof found !== 'function' || method === 'constructor') {
+      throw new RuntimeError('E_METHOD', `${this.#identity.self.label} has no method ${method}`);
+    }
+    const current = { ...this.#identity, signal: AbortSignal.any([signal, this.#dying.signal]) };
+    const result: unknown = runInContext(current, () => found.apply(this.#object, args));
+    return isGenerator(result) ? inContext(current, result) : result;
+  };
+
+  /** The class's own dispose hook, if it has one. */
+  async dispose(): Promise<void> {
+    this.#dying.abort();
+    const object = this.#object as Partial<AsyncDisposable & Disposable>;
+    const hook = object[Symbol.asyncDispose] ?? object[Symbol.dispose];
+    await hook?.call(object as AsyncDisposable & Disposable);
+  }
+}
+
+const isGenerator = (value: unknown): value is AsyncGenerator =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value;
+
+/** A generator's body runs when it is pulled, so each pull must run in the call's context. */
+async function* inContext(
+  current: Parameters<typeof runInContext>[0],
+  generator: AsyncGenerator,
+): AsyncGenerator {
+  try {
+    while (true) {
+      const { done, value } = await runInContext(current, () => generator.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await runInContext(current, () => generator.return(undefined));
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Calls that an actor on a thread makes to other actors: to the thread, the host is an actor with one method for each
+ * way of calling. Both halves are here.
+ */
+
+import { RuntimeError } from '../errors.js';
+import type { ActorId } from '../ids.js';
+import { ActorRef } from '../wire/address.js';
+import type { Peer } from '../wire/peer.js';
+import type { Invoke } from './executor.js';
+import type { Outbound } from './handle.js';
+
+const relay = '' as ActorId;
+
+/** On the thread. */
+export class RelayOutbound implements Outbound {
+  readonly #host: Peer;
+
+  constructor(host: Peer) {
+    this.#host = host;
+  }
+
+  call(
+    ref: ActorRef,
+    method: string,
+    args: readonly unknown[],
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    return this.#host.request(
+      { kind: 'call', actor: relay, method: 'call', args: [ref, method, args], stream: false },
+      signal ? { signal } : {},
+    );
+  }
+
+  stream(
+    ref: ActorRef,
+    method: string,
+    args: readonly unknown[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<unknown> {
+    return this.#host.stream(
+      { kind: 'call', actor: relay, method: 'stream', args: [ref, method, args], stream: true },
+      signal ? { signal } : {},
+    );
+  }
+
+  tell(ref: ActorRef, method: string, args: readonly unknown[]): void {
+    this.#host.send({ kind: 'tell', actor: relay, method: 'tell', args: [ref, method, args] });
+  }
+
+  latest(
+    ref: ActorRef,
+    method: string,
+    args: readonly unknown[],
+    slot: string,
+    credits: number,
+  ): void {
+    this.#host.send({
+      kind: 'tell',
+      actor: relay,
+      method: 'latest',
+      args: [ref, method, args, slot, credits],
+    });
+  }
+
+  async kill(ref: ActorRef): Promise<void> {
+    await this.#host.request({
+      kind: 'call',
+      actor: relay,
+      method: 'kill',
+      args: [ref],
+      stream: false,
+    });
+  }
+}
+
+/** On the host: what the thread asked for, done over the host's links. */
+export const relayInvoke =
+  (outbound: Outbound): Invoke =>
+  (how, [ref, method, args, slot, credits], { signal }) => {
+    if (!(ref instanceof ActorRef)) throw new RuntimeError('E_PROTOCOL', 'a relay to nobody');
+    const name = method as string;
+    const values = args as readonly unknown[];
+    switch (how) {
+      case 'call':
+        return outbound.call(ref, name, values, signal);
+      case 'stream':
+        return outbound.stream(ref, name, values, signal);
+      case 'tell':
+        return outbound.tell(ref, name, values);
+      case 'latest':
+        return outbound.latest(ref, name, values, slot as string, credits as number);
+      case 'kill':
+        return outbound.kill(ref);
+      default:
+        throw new RuntimeError('E_METHOD', `the relay has no method ${how}`);
+    }
+  };

@@ -1,0 +1,23 @@
+/** A placement group: bundles of resources reserved together, for actors that only make sense together. */
+
+import type { GroupId } from '../ids.js';
+import type { Peer } from '../wire/peer.js';
+
+export class PlacementGroup implements AsyncDisposable {
+  readonly id: GroupId;
+  readonly #head: Peer;
+
+  constructor(id: GroupId, head: Peer) {
+    this.id = id;
+    this.#head = head;
+  }
+
+  /** Ends the group's actors and gives its resources back. */
+  async remove(): Promise<void> {
+    await this.#head.request({ kind: 'group.remove', group: this.id });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.remove();
+  }
+}

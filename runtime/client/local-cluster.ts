@@ -1,0 +1,94 @@
+/** A cluster on this machine for as long as the program needs it: a head and some nodes, each its own process. */
+
+import { availableParallelism } from 'node:os';
+import { ServedChild } from '../process.js';
+import type { Resources } from '../resources.js';
+import { newToken } from '../token.js';
+import { Cluster } from './cluster.js';
+
+export interface LocalClusterOptions {
+  /** Worker nodes. @default 2 */
+  readonly workers?: number;
+  /** What each node offers. @default its share of this machine's processors, at least one */
+  readonly resources?: Resources;
+  /** Hosts each node keeps warm. @default 1 */
+  readonly prewarm?: number;
+  /** Log level of head and agents, to stderr. @default 'warn' */
+  readonly logLevel?: string;
+}
+
+/** Start a cluster and connect to it. Disposing of it ends every process it started. */
+export async function startCluster(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+  return LocalCluster.start(options);
+}
+
+export class LocalCluster implements AsyncDisposable {
+  readonly cluster: Cluster;
+  readonly token: string;
+  readonly #head: ServedChild;
+  readonly #nodes: readonly ServedChild[];
+
+  private constructor(
+    cluster: Cluster,
+    token: string,
+    head: ServedChild,
+    nodes: readonly ServedChild[],
+  ) {
+    this.cluster = cluster;
+    this.token = token;
+    this.#head = head;
+    this.#nodes = nodes;
+  }
+
+  static async start(options: LocalClusterOptions): Promise<LocalCluster> {
+    const { workers = 2, prewarm = 1, logLevel = 'warn' } = options;
+    const share = Math.max(1, Math.floor(availableParallelism() / workers));
+    const resources = options.resources ?? { cpu: share };
+    const token = newToken();
+    const env = { PATCHBAY_LOG: logLevel };
+    const started: AsyncDisposable[] = [];
+    try {
+      const head = await ServedChild.start(headEntry, { port: 0, token }, env);
+      started.push(head);
+      const nodes = await Promise.all(
+        Array.from({ length: workers }, async (_, index) => {
+          const name = `node-${index}`;
+          const child = await ServedChild.start(
+            agentEntry,
+            { headUrl: head.ready, token, name, resources, gpus: [], prewarm },
+            env,
+          );
+          started.push(child);
+          return child;
+        }),
+      );
+      return new LocalCluster(await Cluster.open(head.ready, token), token, head, nodes);
+    } catch (error) {
+      await Promise.all(started.map((child) => child[Symbol.asyncDispose]()));
+      throw error;
+    }
+  }
+
+  /** Of the head. */
+  get address(): string {
+    return this.#head.ready;
+  }
+
+  /** Process ids: of the head, then of the agents. */
+  get pids(): readonly number[] {
+    return [this.#head.pid, ...this.#nodes.map(({ pid }) => pid)];
+  }
+
+  async close(): Promise<void> {
+    await this.cluster.close();
+    await Promise.all(this.#nodes.map((node) => node[Symbol.asyncDispose]()));
+    await this.#head[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+const headEntry = new URL('../head/head-main.js', import.meta.url);
+const agentEntry = new URL('../worker/agent-main.js', import.meta.url);

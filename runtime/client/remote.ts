@@ -1,0 +1,103 @@
+/** The typed twin of a module: its classes, as actor classes of the cluster. */
+
+import { type ActorHandle, makeHandle, type Outbound } from '../actor/handle.js';
+import { RuntimeError } from '../errors.js';
+import type { CodeId, NodeId } from '../ids.js';
+import { type Resources, toQuantities } from '../resources.js';
+import type { ActorRef } from '../wire/address.js';
+import type { Peer } from '../wire/peer.js';
+import { encodeValue } from '../wire/value.js';
+import type { PlacementGroup } from './group.js';
+
+export interface CreateOptions<Args extends readonly unknown[]> {
+  /** Constructor arguments. Handles among them arrive as handles. */
+  readonly args?: Args;
+  /** Held for the actor's whole life. @default { cpu: 1 } */
+  readonly resources?: Resources;
+  /** Unique among living actors; others find the actor by it. */
+  readonly name?: string;
+  /** Only on this node. */
+  readonly node?: NodeId;
+  /** In this bundle of a placement group. */
+  readonly bundle?: { readonly group: PlacementGroup; readonly index: number };
+  /** @default what the class says in `static actor`, or 1 */
+  readonly maxConcurrency?: number;
+  /** Stop waiting for a place. The actor is not created then. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RemoteClass<T, Args extends readonly unknown[]> {
+  /**
+   * @throws RuntimeError `E_NO_ROOM` at once if no node can ever hold it, `E_ACTOR_START` if its constructor throws,
+   * `E_NAME_TAKEN`, `E_EXTERNAL`, `E_ENCODE`, `E_ABORTED`.
+   */
+  create(options?: CreateOptions<Args>): Promise<ActorHandle<T>>;
+}
+
+type AnyClass = abstract new (...args: never[]) => object;
+
+/** Exported classes become actor classes. */
+export type Remote<Module> = {
+  readonly [Name in keyof Module as Module[Name] extends AnyClass
+    ? Name
+    : never]: Module[Name] extends abstract new (
+    ...args: infer Args
+  ) => infer T
+    ? RemoteClass<T, Args>
+    : never;
+};
+
+export interface LoadedCode {
+  readonly code: CodeId;
+  readonly exports: readonly string[];
+}
+
+export function remoteModule<Module>(
+  loaded: LoadedCode,
+  head: Peer,
+  outbound: Outbound,
+): Remote<Module> {
+  const twin: Record<string, RemoteClass<unknown, readonly unknown[]>> = {};
+  for (const name of loaded.exports) {
+    twin[name] = { create: (options) => create(loaded.code, name, options ?? {}, head, outbound) };
+  }
+  return new Proxy(twin, {
+    get(known, name) {
+      if (typeof name === 'symbol' || name === 'then' || name in known) {
+        return Reflect.get(known, name) as unknown;
+      }
+      const names = loaded.exports.join(', ') || 'nothing';
+      throw new RuntimeError('E_EXPORT', `the module exports no ${name}; it has: ${names}`);
+    },
+  }) as unknown as Remote<Module>;
+}
+
+async function create<T>(
+  code: CodeId,
+  exportName: string,
+  options: CreateOptions<readonly unknown[]>,
+  head: Peer,
+  outbound: Outbound,
+): Promise<ActorHandle<T>> {
+  const { args = [], resources = { cpu: 1 }, name, node, bundle, maxConcurrency, signal } = options;
+  if (maxConcurrency !== undefined && !(maxConcurrency >= 1)) {
+    throw new RuntimeError('E_OPTION', `maxConcurrency ${maxConcurrency} must be at least 1`);
+  }
+  const ref = await head.request<ActorRef>(
+    {
+      kind: 'actor.create',
+      spec: {
+        code,
+        exportName,
+        args: encodeValue(args),
+        resources: toQuantities(resources),
+        ...(name === undefined ? {} : { name }),
+        ...(node === undefined ? {} : { node }),
+        ...(bundle ? { bundle: { group: bundle.group.id, index: bundle.index } } : {}),
+        ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+      },
+    },
+    signal ? { signal } : {},
+  );
+  return makeHandle(ref, outbound);
+}

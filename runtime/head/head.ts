@@ -1,0 +1,102 @@
+/** The head's shell: sockets, clock and the code store around the brain. */
+
+import { toWireError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Address } from '../wire/address.js';
+import { Endpoint } from '../wire/endpoint.js';
+import type { Message } from '../wire/messages.js';
+import type { Peer } from '../wire/peer.js';
+import { type HeadEvent, step } from './brain.js';
+import { CodeStore } from './code-store.js';
+import { newHeadState } from './state.js';
+
+export interface HeadOptions {
+  /** Interface to listen on. @default '127.0.0.1' */
+  readonly host?: string;
+  /** 0 takes a free port. @default 7420 */
+  readonly port?: number;
+  readonly token: string;
+  readonly log: Logger;
+}
+
+export const defaultPort = 7420;
+const tickMs = 1_000;
+
+export class Head implements AsyncDisposable {
+  readonly #endpoint: Endpoint;
+  readonly #state = newHeadState();
+  readonly #codes = new CodeStore();
+  readonly #log: Logger;
+  #ticks: NodeJS.Timeout | undefined;
+
+  private constructor({ token, log }: HeadOptions) {
+    this.#log = log;
+    this.#endpoint = new Endpoint({
+      role: 'head',
+      token,
+      events: {
+        message: (peer, message) => this.#message(peer, message),
+        joined: (_, hello) => log.info({ process: hello.process }, `${hello.role} joined`),
+        left: (peer, why) => this.#left(peer, why),
+      },
+    });
+  }
+
+  /** @throws RuntimeError `E_LISTEN` if the address cannot be bound. */
+  static async start(options: HeadOptions): Promise<Head> {
+    const head = new Head(options);
+    await head.#endpoint.listen({
+      host: options.host ?? '127.0.0.1',
+      port: options.port ?? defaultPort,
+    });
+    head.#ticks = setInterval(() => head.#step({ at: Date.now(), tick: true }), tickMs);
+    options.log.info({ url: head.address.url }, 'head listens');
+    return head;
+  }
+
+  get address(): Address {
+    return this.#endpoint.address;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#ticks);
+    await this.#endpoint.close('the head stops');
+  }
+
+  #message(peer: Peer, message: Message): void {
+    switch (message.kind) {
+      case 'code.has':
+        this.#answer(peer, message.id, () => this.#codes.has(message.code));
+        return;
+      case 'code.put':
+        this.#answer(peer, message.id, () => this.#codes.put(message.code, message));
+        return;
+      case 'code.get':
+        this.#answer(peer, message.id, () => this.#codes.get(message.code));
+        return;
+      default:
+        this.#step({ at: Date.now(), from: peer.process, message });
+    }
+  }
+
+  #left(peer: Peer, why: string): void {
+    const role = this.#endpoint.roleOf(peer);
+    if (!role) return;
+    this.#log.info({ peer: peer.name, why }, `${role} left`);
+    this.#step({ at: Date.now(), left: peer.process, role, why });
+  }
+
+  #step(event: HeadEvent): void {
+    for (const { to, send } of step(this.#state, event)) {
+      this.#endpoint.peers.get(to)?.send(send);
+    }
+  }
+
+  #answer(peer: Peer, id: number, body: () => unknown): void {
+    try {
+      peer.send({ kind: 'reply', id, value: body() ?? null });
+    } catch (error) {
+      peer.send({ kind: 'error', id, error: toWireError(error) });
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/** What the head knows. Only `brain.ts` changes it. */
+
+import type { WireError } from '../errors.js';
+import type { ActorId, GroupId, NodeId, ProcessId } from '../ids.js';
+import type { Quantities } from '../resources.js';
+import type { Address } from '../wire/address.js';
+import type { ActorSpec, Gpu, GroupStrategy } from '../wire/messages.js';
+
+export interface NodeRecord {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly agent: ProcessId;
+  readonly total: Quantities;
+  readonly gpus: readonly Gpu[];
+  free: Quantities;
+  /** Free share of each GPU, in units of 1/10,000, by uuid. */
+  readonly gpuFree: Map<string, number>;
+  beatAt: number;
+  lagMs: number;
+}
+
+/** Resources taken from one node, by an actor or by a bundle. */
+export interface Claim {
+  readonly node: NodeId;
+  readonly need: Quantities;
+  /** Share taken of each GPU, by uuid. */
+  readonly gpus: ReadonlyMap<string, number>;
+}
+
+/** Who waits for an answer. */
+export interface Request {
+  readonly from: ProcessId;
+  readonly id: number;
+}
+
+export type ActorState =
+  | { readonly phase: 'pending'; readonly since: number; readonly why: readonly string[] }
+  | { readonly phase: 'starting'; readonly claim: Claim }
+  | { readonly phase: 'alive'; readonly claim: Claim; readonly address: Address }
+  | { readonly phase: 'dead'; readonly at: number; readonly cause: WireError };
+
+export interface ActorRecord {
+  readonly id: ActorId;
+  readonly spec: ActorSpec;
+  readonly label: string;
+  readonly owner: ProcessId;
+  /** The creator, until it has its answer. */
+  creator: Request | undefined;
+  /** Callers who want to know why the actor died. */
+  verdicts: Request[];
+  /** Who asked for the actor's end, until it is dead. */
+  killers: Request[];
+  state: ActorState;
+}
+
+export interface Bundle {
+  readonly need: Quantities;
+  /** Absent until the whole group is reserved. */
+  claim: Claim | undefined;
+  /** What the bundle's actors have left, and the free share of its GPUs. */
+  free: Quantities;
+  gpuFree: Map<string, number>;
+}
+
+export interface GroupRecord {
+  readonly id: GroupId;
+  readonly owner: ProcessId;
+  readonly strategy: GroupStrategy;
+  readonly bundles: readonly Bundle[];
+  /** The creator, until all bundles are reserved. */
+  creator: Request | undefined;
+  readonly since: number;
+  why: readonly string[];
+  /** Asked to go: its resources return when its last actor is dead. */
+  removing: boolean;
+}
+
+export interface HeadState {
+  readonly nodes: Map<NodeId, NodeRecord>;
+  readonly actors: Map<ActorId, ActorRecord>;
+  readonly groups: Map<GroupId, GroupRecord>;
+  /** Ids of the dead, oldest first: only the newest are remembered. */
+  readonly graves: ActorId[];
+}
+
+export const newHeadState = (): HeadState => ({
+  nodes: new Map(),
+  actors: new Map(),
+  groups: new Map(),
+  graves: [],
+});
+
+/** What `patchbay status` shows. */
+export interface ClusterStatus {
+  readonly nodes: readonly {
+    readonly id: NodeId;
+    readonly name: string;
+    readonly total: Readonly<Record<string, number>>;
+    readonly free: Readonly<Record<string, number>>;
+    readonly gpus: readonly Gpu[];
+    readonly lagMs: number;
+  }[];
+  readonly actors: readonly {
+    readonly id: ActorId;
+    readonly label: string;
+    readonly phase: ActorState['phase'];
+    readonly node?: string;
+    readonly resources: Readonly<Record<string, number>>;
+    /** Why it waits, or how it died. */
+    readonly note?: string;
+  }[];
+  readonly groups: readonly {
+    readonly id: GroupId;
+    readonly strategy: GroupStrategy;
+    readonly ready: boolean;
+    readonly nodes: readonly string[];
+    readonly note?: string;
+  }[];
+}

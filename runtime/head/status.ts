@@ -1,0 +1,53 @@
+/** The head's state as people read it. */
+
+import { toResources } from '../resources.js';
+import type { ActorRecord, ClusterStatus, HeadState } from './state.js';
+
+export function statusOf(state: HeadState, at: number): ClusterStatus {
+  const nameOf = (id: string): string =>
+    [...state.nodes.values()].find((node) => node.id === id)?.name ?? id;
+  return {
+    nodes: [...state.nodes.values()].map(({ id, name, total, free, gpus, lagMs }) => ({
+      id,
+      name,
+      total: toResources(total),
+      free: toResources(free),
+      gpus,
+      lagMs,
+    })),
+    actors: [...state.actors.values()].map((actor) => {
+      const note = noteOf(actor, at);
+      const { phase } = actor.state;
+      return {
+        id: actor.id,
+        label: actor.label,
+        phase,
+        ...('claim' in actor.state ? { node: nameOf(actor.state.claim.node) } : {}),
+        resources: toResources(actor.spec.resources),
+        ...(note ? { note } : {}),
+      };
+    }),
+    groups: [...state.groups.values()].map((group) => ({
+      id: group.id,
+      strategy: group.strategy,
+      ready: group.creator === undefined,
+      nodes: group.bundles.flatMap(({ claim }) => (claim ? [nameOf(claim.node)] : [])),
+      ...(group.creator ? { note: waiting(group.since, group.why, at) } : {}),
+    })),
+  };
+}
+
+function noteOf({ state }: ActorRecord, at: number): string | undefined {
+  switch (state.phase) {
+    case 'pending':
+      return waiting(state.since, state.why, at);
+    case 'dead':
+      return state.cause.message;
+    case 'starting':
+    case 'alive':
+      return undefined;
+  }
+}
+
+const waiting = (since: number, why: readonly string[], at: number): string =>
+  `waits for ${Math.round((at - since) / 1000)} s: ${why.join('; ')}`;

@@ -1,0 +1,277 @@
+/**
+ * One process's end of all its links: it listens, dials, and keeps exactly one link per pair of processes. When two
+ * processes dial each other at once, the one with the smaller id wins and the other waits for that link.
+ */
+
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { messageOf, RuntimeError } from '../errors.js';
+import { newProcessId, type ProcessId } from '../ids.js';
+import type { Address } from './address.js';
+import { dial } from './dial.js';
+import {
+  decodeHello,
+  encodeHello,
+  type Hello,
+  helloHeader,
+  tokenMatches,
+  welcomeHeader,
+} from './handshake.js';
+import type { Message, Role } from './messages.js';
+import { Peer } from './peer.js';
+import type { Revive } from './value.js';
+import { type LinkLimits, linkLimits, WebSocketLink } from './websocket-link.js';
+
+export interface EndpointEvents {
+  message(peer: Peer, message: Message): void;
+  /** A process has dialled in. */
+  joined?(peer: Peer, hello: Hello): void;
+  left?(peer: Peer, why: string): void;
+}
+
+export interface EndpointOptions {
+  readonly role: Role;
+  readonly token: string;
+  readonly events: EndpointEvents;
+  /** What stands for an actor reference that arrives over `peer`. */
+  readonly revive?: (peer: Peer) => Revive;
+  readonly limits?: Partial<LinkLimits>;
+  /** Sockets that may be open without a finished handshake. @default 64 */
+  readonly maxUnauthenticated?: number;
+  /** A handshake must finish within this. @default 5_000 */
+  readonly handshakeMs?: number;
+}
+
+/** Machines are told apart by name: containers that share a kernel do not share a Unix socket's folder. */
+const machine = hostname();
+
+export class Endpoint {
+  readonly hello: Hello;
+  readonly limits: LinkLimits;
+  readonly #options: EndpointOptions;
+  readonly #peers = new Map<ProcessId, Peer>();
+  readonly #hellos = new Map<Peer, Hello>();
+  readonly #dialling = new Set<ProcessId>();
+  readonly #servers: Server[] = [];
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: 1024 * 1024,
+  });
+  #unauthenticated = 0;
+  #address: Address | undefined;
+  #closed = false;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.limits = { ...linkLimits, ...options.limits };
+    this.hello = { process: newProcessId(), role: options.role, machine };
+    this.#sockets.on('headers', (headers) => {
+      headers.push(`${welcomeHeader}: ${encodeHello(this.hello)}`);
+    });
+  }
+
+  get process(): ProcessId {
+    return this.hello.process;
+  }
+
+  /** Only after `listen`. */
+  get address(): Address {
+    if (!this.#address) throw new RuntimeError('E_CLOSED', 'this process does not listen');
+    return this.#address;
+  }
+
+  get peers(): ReadonlyMap<ProcessId, Peer> {
+    return this.#peers;
+  }
+
+  roleOf(peer: Peer): Role | undefined {
+    return this.#hellos.get(peer)?.role;
+  }
+
+  /**
+   * @param options `port` 0 takes a free one; `unix` is a path whose folder is made.
+   * @throws RuntimeError `E_LISTEN` if the address cannot be bound.
+   */
+  async listen(options: { host: string; port: number; unix?: string }): Promise<Address> {
+    const { host, port, unix } = options;
+    const tcp = await this.#serve({ host, port });
+    if (unix) {
+      mkdirSync(dirname(unix), { recursive: true, mode: 0o700 });
+      rmSync(unix, { force: true });
+      await this.#serve({ path: unix });
+    }
+    const bound = tcp.address();
+    const boundPort = typeof bound === 'object' && bound ? bound.port : port;
+    const shown = host.includes(':') ? `[${host}]` : host;
+    this.#address = {
+      process: this.process,
+      machine,
+      unix: unix ?? '',
+      url: `ws://${shown}:${boundPort}`,
+    };
+    return this.#address;
+  }
+
+  /**
+   * The peer at an address, dialled on first use: messages may be sent at once and wait for the link. If there is no
+   * link in the end, the peer closes with the reason.
+   */
+  to(address: Address): Peer {
+    const known = this.#peers.get(address.process);
+    if (known) return known;
+    const peer = this.#newPeer(address.process, 'host');
+    void this.#dialUntilLinked(address, peer);
+    return peer;
+  }
+
+  /**
+   * Dial somebody whose process id is not known yet.
+   *
+   * @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN` or `E_PROTOCOL`.
+   */
+  async connect(url: string): Promise<Peer> {
+    const { socket, hello } = await dial(url, this.#options.token, this.hello);
+    const peer = this.#newPeer(hello.process, hello.role);
+    this.#hellos.set(peer, hello);
+    peer.attach(new WebSocketLink(socket, this.limits));
+    return peer;
+  }
+
+  async close(why = 'closed'): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const peer of [...this.#peers.values()]) peer.close(why);
+    await Promise.all(
+      this.#servers.map(
+        (server) =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+            server.closeAllConnections();
+          }),
+      ),
+    );
+    this.#sockets.close();
+    if (this.#address?.unix) rmSync(this.#address.unix, { force: true });
+  }
+
+  #newPeer(process: ProcessId, role: Role): Peer {
+    const peer = new Peer(
+      process,
+      `${role} ${process}`,
+      {
+        message: (from, message) => this.#options.events.message(from, message),
+        closed: (from, why) => {
+          if (this.#peers.get(process) === from) this.#peers.delete(process);
+          this.#options.events.left?.(from, why);
+          this.#hellos.delete(from);
+        },
+      },
+      (from) => this.#options.revive?.(from) ?? ((ref) => ref),
+    );
+    this.#peers.set(process, peer);
+    return peer;
+  }
+
+  /** Refused as a duplicate, the other side is dialling us: its link arrives, or we try again. */
+  async #dialUntilLinked(address: Address, peer: Peer): Promise<void> {
+    const urls = address.machine === machine && address.unix ? [`ws+unix://${address.unix}:/`] : [];
+    urls.push(address.url);
+    let failure = new RuntimeError('E_UNREACHABLE', `${peer.name} has no address`);
+    for (let attempt = 0; attempt < 40 && !peer.linked && !peer.closed; attempt++) {
+      this.#dialling.add(address.process);
+      try {
+        const { socket, hello } = await dial(
+          urls[Math.min(attempt, urls.length - 1)]!,
+          this.#options.token,
+          this.hello,
+        );
+        this.#dialling.delete(address.process);
+        if (peer.linked || peer.closed) {
+          socket.terminate();
+        } else {
+          this.#hellos.set(peer, hello);
+          peer.attach(new WebSocketLink(socket, this.limits));
+        }
+        return;
+      } catch (cause) {
+        this.#dialling.delete(address.process);
+        failure = cause as RuntimeError;
+        const duplicate = failure.code === 'E_LISTEN';
+        if (!duplicate && attempt >= urls.length - 1) break;
+        if (duplicate) await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    }
+    if (!peer.linked) peer.fail(failure);
+  }
+
+  #serve(where: { host: string; port: number } | { path: string }): Promise<Server> {
+    const server = createServer((_, response) => {
+      response.writeHead(426, { 'content-type': 'text/plain' }).end('WebSocket only\n');
+    });
+    server.on('connection', (socket) => {
+      this.#unauthenticated++;
+      socket.once('authenticated', () => clearTimeout(timer));
+      const timer = setTimeout(() => socket.destroy(), this.#options.handshakeMs ?? 5_000);
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#unauthenticated--;
+      };
+      socket.once('authenticated', done);
+      socket.once('close', () => {
+        if (socket.listenerCount('authenticated') > 0) done();
+      });
+      if (this.#unauthenticated > (this.#options.maxUnauthenticated ?? 64)) socket.destroy();
+    });
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    return new Promise((resolve, reject) => {
+      const place = 'path' in where ? where.path : `${where.host}:${where.port}`;
+      server.once('error', (cause) => {
+        reject(
+          new RuntimeError('E_LISTEN', `cannot listen on ${place}: ${messageOf(cause)}`, { cause }),
+        );
+      });
+      server.listen(where, () => {
+        this.#servers.push(server);
+        resolve(server);
+      });
+    });
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refuse = (status: string, why: string): void => {
+      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n${why}\n`);
+    };
+    if (!tokenMatches(request.headers, this.#options.token)) {
+      refuse('401 Unauthorized', 'wrong token');
+      return;
+    }
+    const hello = decodeHello(request.headers[helloHeader]);
+    if (typeof hello === 'string') {
+      refuse('400 Bad Request', hello);
+      return;
+    }
+    const known = this.#peers.get(hello.process);
+    const oursWins = this.#dialling.has(hello.process) && this.process < hello.process;
+    if (this.#closed || known?.linked || oursWins) {
+      refuse('409 Conflict', 'this pair of processes has a link already');
+      return;
+    }
+    socket.emit('authenticated');
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#accept(webSocket, hello);
+    });
+  }
+
+  #accept(socket: WebSocket, hello: Hello): void {
+    const known = this.#peers.get(hello.process);
+    const peer = known && !known.linked ? known : this.#newPeer(hello.process, hello.role);
+    this.#hellos.set(peer, hello);
+    peer.attach(new WebSocketLink(socket, this.limits));
+    this.#options.events.joined?.(peer, hello);
+  }
+}

@@ -1,0 +1,20 @@
+/** A frame is one encoded batch of messages. */
+
+import { RuntimeError } from '../errors.js';
+import { fromPositional, type Message, toPositional } from './messages.js';
+import { decodeValue, encodeValue, type Revive } from './value.js';
+
+/** @throws RuntimeError `E_ENCODE` naming the path of a value that cannot be encoded. */
+export const encodeFrame = (messages: readonly Message[]): Uint8Array<ArrayBuffer> =>
+  encodeValue(messages.map(toPositional));
+
+/** @throws RuntimeError `E_PROTOCOL` if the bytes are not a batch of known messages. */
+export function decodeFrame(bytes: Uint8Array, revive?: Revive): readonly Message[] {
+  const rows = decodeValue(bytes, revive);
+  if (!Array.isArray(rows)) throw new RuntimeError('E_PROTOCOL', 'a frame that is not a batch');
+  return rows.map((row) => {
+    const message = fromPositional(row);
+    if (typeof message === 'string') throw new RuntimeError('E_PROTOCOL', message);
+    return message;
+  });
+}

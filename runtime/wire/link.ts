@@ -1,0 +1,67 @@
+/** A link carries frames between two processes or threads: three ordered lanes that do not block one another. */
+
+import { RuntimeError } from '../errors.js';
+
+/** `control`: small and urgent. `call`: calls and answers, in order. `latest`: borders, newest wins. */
+export type Lane = 'control' | 'call' | 'latest';
+export const lanes: readonly Lane[] = ['control', 'call', 'latest'];
+
+export interface LinkEvents {
+  frame(bytes: Uint8Array): void;
+  /** Once, whoever closed it. */
+  closed(why: string): void;
+}
+
+export interface Link {
+  /** Attach the receiver; frames that came before are delivered first. */
+  open(events: LinkEvents): void;
+  /** @throws RuntimeError `E_BACKPRESSURE` if the peer has stopped reading and the queue is full. */
+  send(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void;
+  close(why: string): void;
+}
+
+/** Two ends in one process. Frames are the encoded bytes, as between machines. */
+export function memoryLink(): readonly [Link, Link] {
+  const left = new MemoryLink();
+  const right = new MemoryLink();
+  left.connect(right);
+  right.connect(left);
+  return [left, right];
+}
+
+class MemoryLink implements Link {
+  #other: MemoryLink | undefined;
+  #events: LinkEvents | undefined;
+  #waiting: Uint8Array[] = [];
+  #closed = false;
+
+  connect(other: MemoryLink): void {
+    this.#other = other;
+  }
+
+  open(events: LinkEvents): void {
+    this.#events = events;
+    for (const bytes of this.#waiting.splice(0)) events.frame(bytes);
+  }
+
+  send(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#closed) throw new RuntimeError('E_CLOSED', 'the link is closed');
+    const copy = bytes.slice();
+    setImmediate(() => this.#other?.receive(copy));
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#events) this.#events.frame(bytes);
+    else this.#waiting.push(bytes);
+  }
+
+  close(why: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    setImmediate(() => {
+      this.#events?.closed(why);
+      this.#other?.close(why);
+    });
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Every message that crosses a link is in this file and nowhere else. On the wire a message is positional: its
+ * number in `shapes`, then its fields in the order given there.
+ */
+
+import type { WireError } from '../errors.js';
+import type { ActorId, CodeId, GroupId, NodeId } from '../ids.js';
+import type { Quantities } from '../resources.js';
+import type { Address } from './address.js';
+
+/** Oldest and newest protocol this build speaks. */
+export const protocol = { oldest: 1, newest: 1 } as const;
+
+export type Role = 'head' | 'agent' | 'host' | 'driver';
+
+export interface Gpu {
+  readonly index: number;
+  readonly uuid: string;
+  readonly name: string;
+  readonly memoryMb: number;
+}
+
+/** What the head must know to place and start an actor. */
+export interface ActorSpec {
+  readonly code: CodeId;
+  /** Name of the exported class. */
+  readonly exportName: string;
+  /** Constructor arguments, encoded: the head never looks inside. */
+  readonly args: Uint8Array;
+  readonly resources: Quantities;
+  /** Unique among the living; other processes find the actor by it. */
+  readonly name?: string;
+  /** Place in a bundle of a placement group. */
+  readonly bundle?: { readonly group: GroupId; readonly index: number };
+  /** Only this node. */
+  readonly node?: NodeId;
+  /** Run the actor's code on a thread of its own, beside the host's links. @default what the class says */
+  readonly thread?: boolean;
+  /** Calls that may run at once. @default what the class says, or 1 */
+  readonly maxConcurrency?: number;
+}
+
+export type GroupStrategy = 'pack' | 'spread' | 'strict-pack' | 'strict-spread';
+
+/** Calls between any two processes. `id` counts per link and sender. */
+export type CallMessage =
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly actor: ActorId;
+      readonly method: string;
+      readonly args: readonly unknown[];
+      /** The method is a generator: answers are `stream.item`s, then `stream.end`. */
+      readonly stream: boolean;
+    }
+  | {
+      readonly kind: 'tell';
+      readonly actor: ActorId;
+      readonly method: string;
+      readonly args: readonly unknown[];
+    }
+  | {
+      /** Fire and forget on the latest-wins lane: an unsent older message of the slot is dropped. */
+      readonly kind: 'latest';
+      readonly actor: ActorId;
+      readonly slot: string;
+      readonly method: string;
+      readonly args: readonly unknown[];
+    }
+  | { readonly kind: 'latest.credit'; readonly actor: ActorId; readonly slot: string }
+  | { readonly kind: 'cancel'; readonly id: number }
+  | { readonly kind: 'stream.credit'; readonly id: number; readonly count: number };
+
+/** Answers to anything that carries an `id`. */
+export type AnswerMessage =
+  | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'error'; readonly id: number; readonly error: WireError }
+  | { readonly kind: 'stream.item'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'stream.end'; readonly id: number };
+
+/** Anyone → head. */
+export type ToHead =
+  | {
+      readonly kind: 'node.join';
+      readonly id: number;
+      readonly node: NodeId;
+      readonly name: string;
+      readonly resources: Quantities;
+      readonly gpus: readonly Gpu[];
+    }
+  | { readonly kind: 'node.beat'; readonly node: NodeId; readonly lagMs: number }
+  | { readonly kind: 'actor.alive'; readonly actor: ActorId; readonly address: Address }
+  | { readonly kind: 'actor.exited'; readonly actor: ActorId; readonly cause: WireError }
+  | { readonly kind: 'actor.create'; readonly id: number; readonly spec: ActorSpec }
+  | { readonly kind: 'actor.find'; readonly id: number; readonly name: string }
+  | { readonly kind: 'actor.kill'; readonly id: number; readonly actor: ActorId }
+  /** Answered with the cause of death, once the head knows it. */
+  | { readonly kind: 'actor.verdict'; readonly id: number; readonly actor: ActorId }
+  | {
+      readonly kind: 'group.create';
+      readonly id: number;
+      readonly bundles: readonly Quantities[];
+      readonly strategy: GroupStrategy;
+    }
+  | { readonly kind: 'group.remove'; readonly id: number; readonly group: GroupId }
+  | {
+      readonly kind: 'code.put';
+      readonly id: number;
+      readonly code: CodeId;
+      readonly source: Uint8Array;
+      readonly externals: readonly string[];
+    }
+  | { readonly kind: 'code.has'; readonly id: number; readonly code: CodeId }
+  | { readonly kind: 'code.get'; readonly id: number; readonly code: CodeId }
+  | { readonly kind: 'status'; readonly id: number };
+
+/** Head → agent. */
+export type ToAgent =
+  | {
+      readonly kind: 'actor.start';
+      readonly actor: ActorId;
+      readonly label: string;
+      readonly spec: ActorSpec;
+      readonly gpus: readonly string[];
+    }
+  | { readonly kind: 'actor.stop'; readonly actor: ActorId }
+  | { readonly kind: 'node.stop'; readonly why: string };
+
+/** Between an agent and a host. */
+export type HostMessage =
+  | { readonly kind: 'host.ready'; readonly pid: number }
+  | {
+      readonly kind: 'host.start';
+      readonly id: number;
+      readonly actor: ActorId;
+      readonly spec: ActorSpec;
+      /** The bundle on this node's disk. */
+      readonly file: string;
+      readonly label: string;
+      readonly node: NodeId;
+      readonly nodeName: string;
+      readonly headUrl: string;
+    }
+  | { readonly kind: 'host.stop'; readonly id: number };
+
+export type Message = CallMessage | AnswerMessage | ToHead | ToAgent | HostMessage;
+export type MessageKind = Message['kind'];
+export type MessageOf<Kind extends MessageKind> = Extract<Message, { readonly kind: Kind }>;
+
+type Check = (value: unknown) => boolean;
+const text: Check = (value) => typeof value === 'string';
+const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const real: Check = (value) => typeof value === 'number';
+const flag: Check = (value) => typeof value === 'boolean';
+const list: Check = Array.isArray;
+const record: Check = (value) => typeof value === 'object' && value !== null && !list(value);
+const bytes: Check = (value) => value instanceof Uint8Array;
+const any: Check = () => true;
+
+type Shape<Kind extends MessageKind> = {
+  readonly [Field in Exclude<keyof MessageOf<Kind>, 'kind'>]-?: Check;
+};
+
+/** New kinds go at the end: the place in this table is the number on the wire. */
+const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
+  call: { id: count, actor: text, method: text, args: list, stream: flag },
+  tell: { actor: text, method: text, args: list },
+  latest: { actor: text, slot: text, method: text, args: list },
+  'latest.credit': { actor: text, slot: text },
+  cancel: { id: count },
+  'stream.credit': { id: count, count },
+  reply: { id: count, value: any },
+  error: { id: count, error: record },
+  'stream.item': { id: count, value: any },
+  'stream.end': { id: count },
+  'node.join': { id: count, node: text, name: text, resources: record, gpus: list },
+  'node.beat': { node: text, lagMs: real },
+  'actor.alive': { actor: text, address: record },
+  'actor.exited': { actor: text, cause: record },
+  'actor.create': { id: count, spec: record },
+  'actor.find': { id: count, name: text },
+  'actor.kill': { id: count, actor: text },
+  'actor.verdict': { id: count, actor: text },
+  'group.create': { id: count, bundles: list, strategy: text },
+  'group.remove': { id: count, group: text },
+  'code.put': { id: count, code: text, source: bytes, externals: list },
+  'code.has': { id: count, code: text },
+  'code.get': { id: count, code: text },
+  status: { id: count },
+  'actor.start': { actor: text, label: text, spec: record, gpus: list },
+  'actor.stop': { actor: text },
+  'node.stop': { why: text },
+  'host.ready': { pid: count },
+  'host.start': {
+    id: count,
+    actor: text,
+    spec: record,
+    file: text,
+    label: text,
+    node: text,
+    nodeName: text,
+    headUrl: text,
+  },
+  'host.stop': { id: count },
+};
+
+const kinds = Object.keys(shapes) as MessageKind[];
+const numbers = new Map(kinds.map((kind, number) => [kind, number]));
+const fields = kinds.map((kind) => Object.entries(shapes[kind] as Record<string, Check>));
+
+export const messageKinds: readonly MessageKind[] = kinds;
+
+export function toPositional(message: Message): unknown[] {
+  const number = numbers.get(message.kind)!;
+  const out: unknown[] = [number];
+  for (const [field] of fields[number]!)
+    out.push((message as never as Record<string, unknown>)[field]);
+  return out;
+}
+
+/** The message, or in words why it is none. */
+export function fromPositional(row: unknown): Message | string {
+  if (!Array.isArray(row)) return 'a message that is not a list';
+  const shape = fields[row[0] as number];
+  if (!shape) return `unknown message number ${String(row[0])}`;
+  const kind = kinds[row[0] as number]!;
+  if (row.length !== shape.length + 1) return `${kind} with ${row.length - 1} fields`;
+  const message: Record<string, unknown> = { kind };
+  for (let index = 0; index < shape.length; index++) {
+    const [field, check] = shape[index]!;
+    const value: unknown = row[index + 1];
+    if (!check(value)) return `${kind} with a wrong ${field}`;
+    message[field] = value;
+  }
+  return message as unknown as Message;
+}

@@ -1,0 +1,265 @@
+/**
+ * Another process, as this one sees it: requests and their answers, streams, and messages batched per microtask. A
+ * peer exists before its link does; what is sent meanwhile waits, encoded, in order.
+ */
+
+import { fromWireError, RuntimeError, toWireError } from '../errors.js';
+import type { ActorId, ProcessId } from '../ids.js';
+import { decodeFrame, encodeFrame } from './frame.js';
+import { LatestLane } from './latest-lane.js';
+import type { Lane, Link } from './link.js';
+import type { Message, MessageKind, MessageOf } from './messages.js';
+import { InboundStream } from './stream.js';
+import { type Revive, segmentBytes } from './value.js';
+
+export interface PeerEvents {
+  /** Everything but answers. Must not throw. */
+  message(peer: Peer, message: Message): void;
+  /** Once. Pending requests have been rejected with `E_PEER_LOST` already. */
+  closed(peer: Peer, why: string): void;
+}
+
+type RequestKind = {
+  [Kind in MessageKind]: MessageOf<Kind> extends { readonly id: number } ? Kind : never;
+}[MessageKind];
+/** A message that wants an answer, without its `id`. */
+export type RequestBody = {
+  [Kind in RequestKind]: Omit<MessageOf<Kind>, 'id'>;
+}[RequestKind];
+
+type Pending =
+  | { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }
+  | InboundStream;
+
+export interface PeerTraffic {
+  /** Messages and their typed-array bytes handed to the link on the latest-wins lane. */
+  latestMessages: number;
+  latestPayloadBytes: number;
+  latestDropped: number;
+}
+
+export class Peer {
+  readonly process: ProcessId;
+  readonly name: string;
+  readonly traffic: PeerTraffic = { latestMessages: 0, latestPayloadBytes: 0, latestDropped: 0 };
+  readonly #events: PeerEvents;
+  readonly #revive: Revive;
+  readonly #pending = new Map<number, Pending>();
+  readonly #latest: LatestLane;
+  readonly #outbox: Record<Lane, Message[]> = { control: [], call: [], latest: [] };
+  #unsent: { readonly bytes: Uint8Array<ArrayBuffer>; readonly lane: Lane }[] = [];
+  #link: Link | undefined;
+  #nextId = 1;
+  #flushing = false;
+  #closed: string | undefined;
+
+  constructor(
+    process: ProcessId,
+    name: string,
+    events: PeerEvents,
+    revive: (peer: Peer) => Revive,
+  ) {
+    this.process = process;
+    this.name = name;
+    this.#events = events;
+    this.#revive = revive(this);
+    this.#latest = new LatestLane((bytes) => {
+      this.traffic.latestMessages++;
+      this.traffic.latestPayloadBytes += segmentBytes(bytes);
+      this.#transmit(bytes, 'latest');
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  get linked(): boolean {
+    return this.#link !== undefined;
+  }
+
+  /** Give the peer its link; what waited goes out first. */
+  attach(link: Link): void {
+    if (this.#closed !== undefined) {
+      link.close(this.#closed);
+      return;
+    }
+    this.#link = link;
+    link.open({
+      frame: (bytes) => this.#receive(bytes),
+      closed: (why) => this.#end(new RuntimeError('E_PEER_LOST', `${this.name}: ${why}`)),
+    });
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const { bytes, lane } of unsent) this.#transmit(bytes, lane);
+  }
+
+  /** There will be no link. */
+  fail(error: Error): void {
+    this.#end(error);
+  }
+
+  close(why: string): void {
+    this.#flush();
+    const link = this.#link;
+    this.#end(new RuntimeError('E_CLOSED', why));
+    link?.close(why);
+  }
+
+  send(message: Message, lane: Lane = 'call'): void {
+    if (this.#closed !== undefined) return;
+    this.#outbox[lane].push(message);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /**
+   * @throws The error that the peer answered with, `E_PEER_LOST` if the link breaks first, `E_ABORTED` on abort (the
+   * peer is told to stop, its late answer is ignored).
+   */
+  request<Value>(
+    body: RequestBody,
+    options: { signal?: AbortSignal; lane?: Lane } = {},
+  ): Promise<Value> {
+    const { signal, lane = 'call' } = options;
+    if (this.#closed !== undefined) return Promise.reject(this.#lost());
+    if (signal?.aborted) return Promise.reject(aborted(signal));
+    const id = this.#nextId++;
+    return new Promise<Value>((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#pending.delete(id);
+        this.send({ kind: 'cancel', id }, 'control');
+        reject(aborted(signal!));
+      };
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          signal?.removeEventListener('abort', onAbort);
+          then(value);
+        };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#pending.set(id, { resolve: settle(resolve), reject: settle(reject) });
+      this.send({ ...body, id } as Message, lane);
+    });
+  }
+
+  /** Items as they come; leaving the loop early cancels the call at the other end. */
+  stream<Item>(body: RequestBody, options: { signal?: AbortSignal } = {}): AsyncGenerator<Item> {
+    const id = this.#nextId++;
+    const stream = new InboundStream({
+      credit: (count) => this.send({ kind: 'stream.credit', id, count }, 'control'),
+      cancel: () => {
+        this.#pending.delete(id);
+        this.send({ kind: 'cancel', id }, 'control');
+      },
+    });
+    if (this.#closed !== undefined) {
+      stream.fail(this.#lost());
+    } else {
+      this.#pending.set(id, stream);
+      this.send({ ...body, id } as Message);
+    }
+    return stream.items<Item>(options.signal, aborted);
+  }
+
+  /** Publish on the latest-wins lane. The value is encoded now, so the caller may reuse its buffers. */
+  latest(message: MessageOf<'latest'>, credits: number): void {
+    if (this.#closed !== undefined) return;
+    this.#latest.publish(message.actor, message.slot, credits, encodeFrame([message]));
+    this.traffic.latestDropped = this.#latest.dropped;
+  }
+
+  #lost(): Error {
+    return new RuntimeError('E_PEER_LOST', `${this.name}: ${this.#closed}`);
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    for (const lane of ['control', 'call'] as const) {
+      const batch = this.#outbox[lane];
+      if (batch.length === 0) continue;
+      this.#outbox[lane] = [];
+      try {
+        this.#transmit(encodeFrame(batch), lane);
+      } catch {
+        for (const message of batch) this.#sendAlone(message, lane);
+      }
+    }
+  }
+
+  /** One message of a batch cannot be sent: find it, and tell whoever waits for it. */
+  #sendAlone(message: Message, lane: Lane): void {
+    try {
+      this.#transmit(encodeFrame([message]), lane);
+    } catch (error) {
+      if (message.kind === 'reply' || message.kind === 'stream.item') {
+        this.send({ kind: 'error', id: message.id, error: toWireError(error) });
+      } else if ('id' in message) {
+        this.#settle(message.id)?.reject(error as Error);
+      }
+    }
+  }
+
+  #transmit(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void {
+    if (this.#link) this.#link.send(bytes, lane);
+    else if (this.#closed === undefined) this.#unsent.push({ bytes, lane });
+  }
+
+  #receive(bytes: Uint8Array): void {
+    try {
+      for (const message of decodeFrame(bytes, this.#revive)) this.#dispatch(message);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#link?.close(why);
+      this.#end(new RuntimeError('E_PROTOCOL', `${this.name}: ${why}`, { cause: error }));
+    }
+  }
+
+  #dispatch(message: Message): void {
+    switch (message.kind) {
+      case 'reply':
+        this.#settle(message.id)?.resolve(message.value as never);
+        return;
+      case 'error':
+        this.#settle(message.id)?.reject(fromWireError(message.error));
+        return;
+      case 'stream.item': {
+        const stream = this.#pending.get(message.id);
+        if (stream instanceof InboundStream) stream.push(message.value);
+        return;
+      }
+      case 'stream.end': {
+        const stream = this.#pending.get(message.id);
+        this.#pending.delete(message.id);
+        if (stream instanceof InboundStream) stream.end();
+        return;
+      }
+      case 'latest.credit':
+        this.#latest.credit(message.actor as ActorId, message.slot);
+        return;
+      default:
+        this.#events.message(this, message);
+    }
+  }
+
+  #settle(id: number): { resolve(value: never): void; reject(error: Error): void } | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (pending instanceof InboundStream) {
+      return { resolve: () => pending.end(), reject: (error) => pending.fail(error) };
+    }
+    return pending;
+  }
+
+  #end(error: Error): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error.message;
+    this.#unsent = [];
+    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(error);
+    this.#events.closed(this, error.message);
+  }
+}
+
+const aborted = (signal: AbortSignal): Error =>
+  new RuntimeError('E_ABORTED', 'aborted by the caller', { cause: signal.reason });

@@ -1,0 +1,74 @@
+/** Entry of an actor's thread: the actor lives here, the host's main thread keeps its links. */
+
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { Executor } from '../actor/executor.js';
+import { makeHandle } from '../actor/handle.js';
+import { Instance, importClass } from '../actor/instance.js';
+import { RelayOutbound } from '../actor/relay.js';
+import type { NodeId, ProcessId } from '../ids.js';
+import type { Resources } from '../resources.js';
+import { ActorRef } from '../wire/address.js';
+import type { Message } from '../wire/messages.js';
+import { Peer } from '../wire/peer.js';
+import { PortLink } from '../wire/port-link.js';
+import { decodeValue } from '../wire/value.js';
+
+export interface ThreadData {
+  readonly port: MessagePort;
+  readonly file: string;
+  readonly exportName: string;
+  readonly args: Uint8Array;
+  /** The fields of the actor's reference: classes do not survive the way to a thread. */
+  readonly self: { readonly [Field in keyof ActorRef]: ActorRef[Field] };
+  readonly node: { readonly id: NodeId; readonly name: string };
+  readonly resources: Resources;
+}
+
+const { port, file, exportName, args, self, node, resources } = workerData as ThreadData;
+const ref = new ActorRef(self.actor, self.node, self.label, self.address);
+let instance: Instance | undefined;
+
+// The host queues and limits calls; here each runs as it comes.
+const unlimited = {
+  maxConcurrency: Number.POSITIVE_INFINITY,
+  onLostError: (method: string, error: unknown) =>
+    console.error(`${ref.label}.${method} (told):`, error),
+};
+const control = new Executor({
+  ...unlimited,
+  invoke: (method) => (method === 'start' ? start() : instance?.dispose()),
+});
+const actor = new Executor({
+  ...unlimited,
+  invoke: (method, values, options) => instance?.invoke(method, values, options),
+});
+
+const host: Peer = new Peer(
+  'host' as ProcessId,
+  'the host',
+  { message: receive, closed: () => undefined },
+  () => (to) => makeHandle(to, outbound),
+);
+const outbound = new RelayOutbound(host);
+host.attach(new PortLink(port));
+
+function receive(from: Peer, message: Message): void {
+  switch (message.kind) {
+    case 'call':
+    case 'tell':
+      (message.actor === ref.actor ? actor : control).receive(from, message);
+      return;
+    case 'cancel':
+    case 'stream.credit':
+      actor.receive(from, message);
+      return;
+    default:
+      throw new Error(`unexpected ${message.kind} from the host`);
+  }
+}
+
+async function start(): Promise<void> {
+  const Class = await importClass(file, exportName);
+  const values = decodeValue(args, (to) => makeHandle(to, outbound));
+  instance = Instance.create({ self: ref, node, resources }, Class, values as readonly unknown[]);
+}

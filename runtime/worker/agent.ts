@@ -1,0 +1,240 @@
+/** The agent of one node: joins the head, starts and reaps hosts, keeps the node's bundles. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { RuntimeError, toWireError, type WireError } from '../errors.js';
+import { type ActorId, type NodeId, newNodeId } from '../ids.js';
+import type { Logger } from '../log.js';
+import { type Resources, toQuantities } from '../resources.js';
+import type { Address } from '../wire/address.js';
+import { Endpoint } from '../wire/endpoint.js';
+import type { Gpu, Message, MessageOf } from '../wire/messages.js';
+import type { Peer } from '../wire/peer.js';
+import { Loader } from './loader.js';
+import { type HostExit, HostPool, type HostProcess } from './pool.js';
+
+export interface AgentOptions {
+  /** `ws://host:port` of the head. */
+  readonly headUrl: string;
+  readonly token: string;
+  /** Unique in the cluster. @default the machine's name and a few random letters */
+  readonly name?: string;
+  /** What the node offers; `gpu` is the number of `gpus`. */
+  readonly resources: Resources;
+  readonly gpus: readonly Gpu[];
+  /** Interface on which other machines reach this node's actors. @default '127.0.0.1' */
+  readonly bind?: string;
+  /** Hosts kept warm. @default 1 */
+  readonly prewarm?: number;
+  readonly log: Logger;
+}
+
+const beatMs = 1_000;
+/** An actor's dispose hook may take this long. */
+const disposeMs = 5_000;
+/** A host must report within this. */
+const hostReadyMs = 30_000;
+
+interface Running {
+  readonly host: HostProcess;
+  readonly label: string;
+  stopping: boolean;
+}
+
+export class Agent implements AsyncDisposable {
+  readonly id: NodeId = newNodeId();
+  readonly name: string;
+  /** Settles when the head is gone or has sent the node away, with the reason. */
+  readonly ended: Promise<string>;
+  readonly #options: AgentOptions;
+  readonly #log: Logger;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'patchbay-node-'));
+  readonly #endpoint: Endpoint;
+  readonly #loader: Loader;
+  readonly #actors = new Map<ActorId, Running>();
+  /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
+  readonly #hosts = new Map<number, Peer>();
+  readonly #awaited = new Map<number, (peer: Peer) => void>();
+  #head: Peer | undefined;
+  #pool: HostPool | undefined;
+  #beats: NodeJS.Timeout | undefined;
+  #end: (why: string) => void = () => undefined;
+
+  private constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.name = options.name ?? `${hostname()}-${this.id.slice(0, 4)}`;
+    this.#loader = new Loader(join(this.#folder, 'bundles'), this.name);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#endpoint = new Endpoint({
+      role: 'agent',
+      token: options.token,
+      events: {
+        message: (peer, message) => this.#message(peer, message),
+        left: (peer, why) => {
+          if (peer === this.#head) this.#end(`the head is gone: ${why}`);
+        },
+      },
+    });
+  }
+
+  /** @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN` or `E_NAME_TAKEN`. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options);
+    try {
+      await agent.#start();
+      return agent;
+    } catch (error) {
+      await agent[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { headUrl, token, resources, gpus, bind = '127.0.0.1', prewarm = 1 } = this.#options;
+    this.#head = await this.#endpoint.connect(headUrl);
+    const { unix } = await this.#endpoint.listen({
+      host: bind,
+      port: 0,
+      unix: join(this.#folder, 'agent.sock'),
+    });
+    const settings = { agent: unix, token, folder: this.#folder, bind };
+    this.#pool = new HostPool(settings, prewarm);
+    await this.#head.request({
+      kind: 'node.join',
+      node: this.id,
+      name: this.name,
+      resources: toQuantities({ ...resources, ...(gpus.length > 0 ? { gpu: gpus.length } : {}) }),
+      gpus,
+    });
+    const lag = monitorEventLoopDelay();
+    lag.enable();
+    this.#beats = setInterval(() => {
+      const lagMs = lag.max / 1e6;
+      lag.reset();
+      this.#head?.send({ kind: 'node.beat', node: this.id, lagMs }, 'control');
+    }, beatMs);
+    this.#log.info({ node: this.name, head: headUrl }, 'node joined');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#beats);
+    await Promise.all([...this.#actors.keys()].map((actor) => this.#stop(actor)));
+    await this.#pool?.close();
+    await this.#endpoint.close('the node stops');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #message(peer: Peer, message: Message): void {
+    switch (message.kind) {
+      case 'actor.start':
+        void this.#startActor(message);
+        return;
+      case 'actor.stop':
+        void this.#stop(message.actor);
+        return;
+      case 'node.stop':
+        this.#end(message.why);
+        return;
+      case 'host.ready':
+        this.#hosts.set(message.pid, peer);
+        this.#awaited.get(message.pid)?.(peer);
+        return;
+      default:
+        this.#log.warn({ kind: message.kind, peer: peer.name }, 'unexpected message');
+    }
+  }
+
+  async #startActor({ actor, label, spec, gpus }: MessageOf<'actor.start'>): Promise<void> {
+    const host = this.#pool!.take(gpus);
+    const running: Running = { host, label, stopping: false };
+    this.#actors.set(actor, running);
+    void host.exited.then((exit) => this.#exited(actor, running, exit));
+    try {
+      const [peer, file] = await Promise.all([
+        this.#peerOf(host),
+        this.#loader.file(spec.code, () =>
+          this.#head!.request({ kind: 'code.get', code: spec.code }),
+        ),
+      ]);
+      const address = await peer.request<Address>({
+        kind: 'host.start',
+        actor,
+        spec,
+        file,
+        label,
+        node: this.id,
+        nodeName: this.name,
+        headUrl: this.#options.headUrl,
+      });
+      this.#head?.send({ kind: 'actor.alive', actor, address });
+    } catch (error) {
+      await this.#failStart(actor, running, error);
+    }
+  }
+
+  /** The error of a failed start says more than the exit of the host that follows. */
+  async #failStart(actor: ActorId, running: Running, error: unknown): Promise<void> {
+    const lost = error instanceof RuntimeError && error.code === 'E_PEER_LOST';
+    if (!lost && this.#actors.delete(actor)) this.#report(actor, toWireError(error));
+    await running.host.end();
+  }
+
+  async #stop(actor: ActorId): Promise<void> {
+    const running = this.#actors.get(actor);
+    if (!running || running.stopping) return;
+    running.stopping = true;
+    const peer = this.#hosts.get(running.host.pid);
+    const signal = AbortSignal.timeout(disposeMs);
+    // A hook that fails or is too slow has had its chance: the process goes anyway.
+    await peer?.request({ kind: 'host.stop' }, { signal }).catch(() => undefined);
+    await running.host.end();
+  }
+
+  #peerOf(host: HostProcess): Promise<Peer> {
+    const known = this.#hosts.get(host.pid);
+    if (known) return Promise.resolve(known);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new RuntimeError('E_ACTOR_START', `a host on ${this.name} did not come up`));
+      }, hostReadyMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#awaited.delete(host.pid);
+      };
+      this.#awaited.set(host.pid, (peer) => {
+        settle();
+        resolve(peer);
+      });
+      void host.exited.then(({ stderrTail }) => {
+        settle();
+        reject(new RuntimeError('E_ACTOR_START', `a host ended at once: ${stderrTail.join('\n')}`));
+      });
+    });
+  }
+
+  #exited(actor: ActorId, running: Running, exit: HostExit): void {
+    this.#hosts.delete(running.host.pid);
+    if (!this.#actors.delete(actor)) return;
+    const { label, stopping } = running;
+    const text = stopping
+      ? `${label} was stopped`
+      : `${label} on node ${this.name} ${inWords(exit)}`;
+    this.#report(actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));
+  }
+
+  #report(actor: ActorId, cause: WireError): void {
+    this.#log.info({ actor, cause: cause.message }, 'actor ended');
+    this.#head?.send({ kind: 'actor.exited', actor, cause });
+  }
+}
+
+function inWords({ code, signal, stderrTail }: HostExit): string {
+  const how = signal ? `died of ${signal}` : `ended with exit code ${code}`;
+  const tail = stderrTail.length > 0 ? `; its last words:\n  ${stderrTail.join('\n  ')}` : '';
+  return `${how}${tail}`;
+}

@@ -1,0 +1,147 @@
+/**
+ * A host: the process in which one actor lives. Links, queues and beats stay on this thread; an actor whose methods
+ * block runs on a thread of its own, and calls are handed to it.
+ */
+
+import { join } from 'node:path';
+import type { ActorIdentity } from '../actor/context.js';
+import { Executor, type Invoke } from '../actor/executor.js';
+import { makeHandle } from '../actor/handle.js';
+import { Instance, importClass, optionsOf } from '../actor/instance.js';
+import { EndpointOutbound } from '../actor/outbound.js';
+import { RuntimeError, toWireError } from '../errors.js';
+import { toResources } from '../resources.js';
+import { ActorRef } from '../wire/address.js';
+import { Endpoint } from '../wire/endpoint.js';
+import type { Message, MessageOf } from '../wire/messages.js';
+import type { Peer } from '../wire/peer.js';
+import { decodeValue } from '../wire/value.js';
+import { ActorThread } from './actor-thread.js';
+
+export interface HostOptions {
+  /** Unix socket of the agent. */
+  readonly agent: string;
+  readonly folder: string;
+  readonly bind: string;
+  readonly token: string;
+}
+
+/** What the host needs of its actor, wherever it runs. */
+export interface Living {
+  readonly invoke: Invoke;
+  dispose(): Promise<void>;
+}
+
+export class Host {
+  readonly #endpoint: Endpoint;
+  readonly #outbound: EndpointOutbound;
+  readonly #agent: Promise<Peer>;
+  #head: Promise<Peer> | undefined;
+  #headUrl = '';
+  #actor:
+    | { readonly living: Living; readonly executor: Executor; readonly ref: ActorRef }
+    | undefined;
+
+  /** @param onOrphan Called when the agent is gone: nobody would reap this process. */
+  constructor(options: HostOptions, onOrphan: () => void) {
+    this.#endpoint = new Endpoint({
+      role: 'host',
+      token: options.token,
+      revive: () => (ref) => makeHandle(ref, this.#outbound),
+      events: {
+        message: (peer, message) => this.#message(peer, message),
+        left: (peer) => {
+          this.#actor?.executor.forget(peer);
+          void this.#agent.then((agent) => agent === peer && onOrphan());
+        },
+      },
+    });
+    this.#outbound = new EndpointOutbound(this.#endpoint, () => this.#headPeer());
+    this.#agent = this.#report(options);
+    this.#agent.catch(onOrphan);
+  }
+
+  async #report({ agent, folder, bind }: HostOptions): Promise<Peer> {
+    const unix = join(folder, `host-${process.pid}.sock`);
+    await this.#endpoint.listen({ host: bind, port: 0, unix });
+    const peer = await this.#endpoint.connect(`ws+unix://${agent}:/`);
+    peer.send({ kind: 'host.ready', pid: process.pid });
+    return peer;
+  }
+
+  #message(peer: Peer, message: Message): void {
+    switch (message.kind) {
+      case 'host.start':
+        void this.#answer(peer, message.id, () => this.#start(message));
+        return;
+      case 'host.stop':
+        void this.#answer(peer, message.id, () => this.#stop());
+        return;
+      case 'call':
+      case 'tell':
+      case 'latest':
+      case 'cancel':
+      case 'stream.credit':
+        if ('actor' in message && message.actor !== this.#actor?.ref.actor) {
+          const error = new RuntimeError('E_ACTOR_DEAD', `actor ${message.actor} is not here`);
+          if ('id' in message)
+            peer.send({ kind: 'error', id: message.id, error: toWireError(error) });
+          return;
+        }
+        this.#actor?.executor.receive(peer, message);
+        return;
+      default:
+        console.error(`host: unexpected ${message.kind} from ${peer.name}`);
+    }
+  }
+
+  async #start(message: MessageOf<'host.start'>): Promise<unknown> {
+    const { actor, spec, file, label, node, nodeName, headUrl } = message;
+    this.#headUrl = headUrl;
+    const ref = new ActorRef(actor, node, label, this.#endpoint.address);
+    const identity: ActorIdentity = {
+      self: ref,
+      node: { id: node, name: nodeName },
+      resources: toResources(spec.resources),
+    };
+    const Class = await importClass(file, spec.exportName);
+    const options = optionsOf(Class);
+    const living =
+      (spec.thread ?? options.thread)
+        ? await ActorThread.start({ identity, file, spec, outbound: this.#outbound })
+        : this.#inline(identity, Class, spec.args);
+    const executor = new Executor({
+      invoke: living.invoke,
+      maxConcurrency: spec.maxConcurrency ?? options.maxConcurrency ?? 1,
+      onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
+    });
+    this.#actor = { living, executor, ref };
+    return this.#endpoint.address;
+  }
+
+  #inline(identity: ActorIdentity, Class: Parameters<typeof Instance.create>[1], args: Uint8Array) {
+    const values = decodeValue(args, (ref) => makeHandle(ref, this.#outbound));
+    return Instance.create(identity, Class, values as readonly unknown[]);
+  }
+
+  async #stop(): Promise<void> {
+    this.#actor?.executor.stop();
+    await this.#actor?.living.dispose();
+  }
+
+  #headPeer(): Promise<Peer> {
+    this.#head ??= this.#endpoint.connect(this.#headUrl);
+    this.#head.catch(() => {
+      this.#head = undefined;
+    });
+    return this.#head;
+  }
+
+  async #answer(peer: Peer, id: number, body: () => Promise<unknown>): Promise<void> {
+    try {
+      peer.send({ kind: 'reply', id, value: (await body()) ?? null });
+    } catch (error) {
+      peer.send({ kind: 'error', id, error: toWireError(error) });
+    }
+  }
+}
