@@ -56,6 +56,7 @@ export async function generateSingle(
   options: SingleOptions = {},
 ): Promise<Generated> {
   const settings = prepare({ ...request, mode: 'single' }, model.directory);
+  requireNotAborted(options.signal);
   const { unknownWords, cutTokens, conditioning } = await encodePrompt(model, {
     prompt: settings.prompt,
     ...(settings.negativePrompt === undefined ? {} : { negativePrompt: settings.negativePrompt }),

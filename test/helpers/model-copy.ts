@@ -1,8 +1,8 @@
 /** A model directory like another one, with a few files changed or left out. */
 
-import { mkdirSync, mkdtempSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { tempFolder } from './temp-folder.js';
 
 /**
  * @param source The directory to imitate; its files are linked, not copied.
@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
  * @returns Path of a new temporary directory.
  */
 export function modelCopy(source: string, changes: Readonly<Record<string, unknown>>): string {
-  const root = mkdtempSync(join(tmpdir(), 'model-'));
+  const root = tempFolder('model');
   link(source, root, '', changes);
   for (const [path, content] of Object.entries(changes)) {
     if (content === null) continue;

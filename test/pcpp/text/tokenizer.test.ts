@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { PcppError, type PcppErrorCode } from '../../../pcpp/errors.js';
 import { clipTokenizer } from '../../../pcpp/text/clip-layout.js';
 import { openTokenizer } from '../../../pcpp/text/tokenizer.js';
 import { goldenJson, goldenPath, scenesPath } from '../../helpers/golden.js';
+import { tempFolder } from '../../helpers/temp-folder.js';
 
 interface Case {
   readonly prompt: string;
@@ -42,7 +42,7 @@ test('tokenizer.json gives the ids of vocab.json with merges.txt', (t) => {
     { content: bos, normalized: true },
     { content: eos, normalized: true },
   ]);
-  const folder = mkdtempSync(join(tmpdir(), 'tokenizer-'));
+  const folder = tempFolder('tokenizer');
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(description));
   writeFileSync(join(folder, 'tokenizer_config.json'), read('tokenizer_config.json'));
   const tokenizer = openTokenizer(folder, 77);
@@ -118,7 +118,7 @@ const broken: readonly (readonly [
 
 for (const [what, files, code, text] of broken) {
   test(`${what} is refused`, (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'tokenizer-'));
+    const folder = tempFolder('tokenizer');
     for (const [name, content] of Object.entries(files)) {
       writeFileSync(join(folder, name), content);
     }
