@@ -54,7 +54,9 @@ export interface Dimension {
 
 export interface ValueInfoProto {
   name?: string;
-  type?: { tensor_type?: { elem_type?: number; shape?: { dim?: Dimension[] } | null } | null } | null;
+  type?: {
+    tensor_type?: { elem_type?: number; shape?: { dim?: Dimension[] } | null } | null;
+  } | null;
 }
 
 export interface GraphProto {

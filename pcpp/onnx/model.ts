@@ -75,7 +75,9 @@ export const isStandard = (domain: string | undefined): boolean => !domain || do
 export const axesOf = (info: ValueInfoProto): Axes => ({
   name: info.name ?? '',
   elementType: info.type?.tensor_type?.elem_type ?? 0,
-  dims: (info.type?.tensor_type?.shape?.dim ?? []).map((dim) => dim.dim_param || Number(dim.dim_value ?? 0)),
+  dims: (info.type?.tensor_type?.shape?.dim ?? []).map(
+    (dim) => dim.dim_param || Number(dim.dim_value ?? 0),
+  ),
 });
 
 export const portOf = ({ name, elementType, dims }: Axes): ValueInfoProto => ({
@@ -131,14 +133,22 @@ export function valuesOf(tensor: TensorProto): number[] | undefined {
   }
 }
 
-export const int64Tensor = (name: string, values: readonly number[], dims: readonly number[] = [values.length]): TensorProto => ({
+export const int64Tensor = (
+  name: string,
+  values: readonly number[],
+  dims: readonly number[] = [values.length],
+): TensorProto => ({
   name,
   data_type: elementTypes.int64,
   dims: [...dims],
   raw_data: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
 });
 
-export const floatTensor = (name: string, values: readonly number[], dims: readonly number[] = [values.length]): TensorProto => ({
+export const floatTensor = (
+  name: string,
+  values: readonly number[],
+  dims: readonly number[] = [values.length],
+): TensorProto => ({
   name,
   data_type: elementTypes.float32,
   dims: [...dims],

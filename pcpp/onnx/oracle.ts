@@ -17,7 +17,15 @@ import {
   type NodeProto,
   type TensorProto,
 } from './messages.js';
-import { type Axes, countOf, dimsOf, type OnnxModel, parseModel, portOf, valuesOf } from './model.js';
+import {
+  type Axes,
+  countOf,
+  dimsOf,
+  type OnnxModel,
+  parseModel,
+  portOf,
+  valuesOf,
+} from './model.js';
 import { type ElementType, Session } from './session.js';
 
 export interface Constant {
@@ -68,7 +76,11 @@ function stubOf(
     const isSmall = tensor.data_location !== 1 && countOf(tensor) <= smallElements;
     if (isSmall) small.push(tensor);
     else {
-      weights.push({ name: tensor.name ?? '', elementType: tensor.data_type ?? 1, dims: dimsOf(tensor) });
+      weights.push({
+        name: tensor.name ?? '',
+        elementType: tensor.data_type ?? 1,
+        dims: dimsOf(tensor),
+      });
     }
   }
   const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
@@ -89,7 +101,10 @@ const outputsOf = (nodes: readonly NodeProto[]): string[] =>
   nodes.flatMap((node) => (node.output ?? []).filter((name) => name !== ''));
 
 /** Lets ONNX Runtime fold constants and reads the small ones back. */
-async function foldConstants(stub: { readonly proto: OnnxModel['proto']; readonly graph: GraphProto }): Promise<Map<string, TensorProto>> {
+async function foldConstants(stub: {
+  readonly proto: OnnxModel['proto'];
+  readonly graph: GraphProto;
+}): Promise<Map<string, TensorProto>> {
   const known = new Set(stub.graph.initializer!.map((tensor) => tensor.name));
   const wanted = new Set(outputsOf(stub.graph.node!));
   const folder = await mkdtemp(join(tmpdir(), 'patch-oracle-'));
@@ -130,13 +145,19 @@ async function readShapes(
   }
   await using session = await openStub(encodeModel(stub.proto), { optimization: 'disabled' });
   for (const port of session.outputs) {
-    shapes.set(port.name, port.dims.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : -1)));
+    shapes.set(
+      port.name,
+      port.dims.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : -1)),
+    );
     types.set(port.name, elementTypes[port.type as ElementType] ?? 0);
   }
   return { shapes, types };
 }
 
-function readConstants(graph: GraphProto, folded: ReadonlyMap<string, TensorProto>): Map<string, Constant> {
+function readConstants(
+  graph: GraphProto,
+  folded: ReadonlyMap<string, TensorProto>,
+): Map<string, Constant> {
   const constants = new Map<string, Constant>();
   const add = (name: string, tensor: TensorProto): void => {
     const values = valuesOf(tensor);
@@ -149,7 +170,10 @@ function readConstants(graph: GraphProto, folded: ReadonlyMap<string, TensorProt
   return constants;
 }
 
-async function openStub(bytes: Uint8Array, options: Parameters<typeof Session.open>[1]): Promise<Session> {
+async function openStub(
+  bytes: Uint8Array,
+  options: Parameters<typeof Session.open>[1],
+): Promise<Session> {
   try {
     return await Session.open(bytes, options);
   } catch (cause) {

@@ -1,0 +1,75 @@
+/**
+ * Group normalisation over patches: the graph uses moments `a * own + b`, and here are a and b.
+ *
+ * Moments of a patch are 2 * [N, groups] per norm site, E[x] and then E[x^2], sites after one another. Patches count by
+ * their rows, so uneven ones are weighted right. The fall-back from a negative variance to the own one is in the graph.
+ */
+
+import { momentsLength } from '../partition/manifest.js';
+import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
+import { rowsAt } from '../rewrite/sites.js';
+
+export interface GroupNormTerms {
+  readonly a: number;
+  readonly b: Float32Array;
+}
+
+/** Terms of a run that sees the whole image: own moments are all there is. */
+export const wholeTerms = (plan: PatchPlan): GroupNormTerms => ({
+  a: 1,
+  b: new Float32Array(momentsLength(plan)),
+});
+
+/**
+ * @param stale Moments of every patch in the previous step, the own ones included.
+ */
+export function groupNormTerms(
+  plan: PatchPlan,
+  patch: number,
+  stale: readonly Float32Array[],
+): GroupNormTerms {
+  const b = new Float64Array(momentsLength(plan));
+  const add = (moments: Float32Array, weight: number): void => {
+    for (let index = 0; index < b.length; index++) b[index]! += weight * moments[index]!;
+  };
+  const patches = [...Array(patchCount(plan)).keys()];
+  const share = (other: number): number => rowsOf(plan, other) / plan.height;
+  switch (plan.groupNorm) {
+    case 'local':
+      return { a: 1, b: Float32Array.from(b) };
+    case 'corrected':
+      for (const other of patches) add(stale[other]!, share(other));
+      add(stale[patch]!, -1);
+      return { a: 1, b: Float32Array.from(b) };
+    case 'stale':
+      for (const other of patches) if (other !== patch) add(stale[other]!, share(other));
+      return { a: share(patch), b: Float32Array.from(b) };
+  }
+}
+
+/**
+ * Moments of latent rows [from, to) out of the moments of single rows.
+ *
+ * @param rowMoments `gn_rows` of a run over latent rows [0, height): for each site 2 * [N, groups, rows].
+ */
+export function momentsOfRows(
+  plan: PatchPlan,
+  rowMoments: Float32Array,
+  height: number,
+  from: number,
+  to: number,
+): Float32Array {
+  const moments = new Float32Array(momentsLength(plan));
+  let read = 0;
+  let write = 0;
+  for (const site of plan.sites.norms) {
+    const rows = rowsAt(site.level, height);
+    const [first, last] = [rowsAt(site.level, from), rowsAt(site.level, to)];
+    for (let series = 0; series < 2 * plan.batch * site.groups; series++, read += rows) {
+      let sum = 0;
+      for (let row = first; row < last; row++) sum += rowMoments[read + row]!;
+      moments[write++] = sum / (last - first);
+    }
+  }
+  return moments;
+}

@@ -1,0 +1,242 @@
+/**
+ * One patch's denoiser: a patch graph in a session, and the memory of one step.
+ *
+ * No network and no clock: the caller carries messages. Whole-image steps need none; displaced steps use what the others
+ * computed one step before.
+ */
+
+import { PcppError } from '../errors.js';
+import { Session, type Value, type Values } from '../onnx/session.js';
+import { latentRows, wholePlan } from '../partition/manifest.js';
+import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
+import type { PatchGraph } from '../rewrite/compile.js';
+import { type Tensor, takeRows } from '../tensor.js';
+import { BorderInlets, displacedCuts, momentsOf, packMessage, wholeCuts } from './borders.js';
+import { type GroupNormTerms, groupNormTerms, momentsOfRows, wholeTerms } from './group-norm.js';
+
+export interface WholeInput {
+  /** [N, C, H, W], scaled as the model wants it. */
+  readonly sample: Tensor;
+  readonly timestep: number;
+  /** The model's other inputs: encoder_hidden_states, and for SDXL text_embeds and time_ids. */
+  readonly conditioning: Values;
+}
+
+export interface DisplacedInput extends WholeInput {
+  /** Own rows: [N, C, rows, W], scaled. */
+  readonly sample: Tensor;
+  /** The upper neighbour's last latent rows of this step, [N, C, rows, W], scaled; not for the first patch. */
+  readonly haloAbove?: Tensor | undefined;
+  /** The lower neighbour's first latent rows of this step; not for the last patch. */
+  readonly haloBelow?: Tensor | undefined;
+  /** By sender, what every other patch published in the previous step; not read right after a whole-image step. */
+  readonly borders?: ReadonlyMap<number, Float32Array>;
+}
+
+/** What the previous step left behind. */
+type Memory =
+  | { readonly after: 'nothing' }
+  /** Borders are in the inlets already. */
+  | { readonly after: 'whole'; readonly moments: readonly Float32Array[] }
+  | { readonly after: 'displaced'; readonly own: Float32Array; readonly published: Float32Array };
+
+export interface PatchDenoiserOptions {
+  /** Threads one run may use. @default 1 */
+  readonly threads?: number;
+}
+
+export class PatchDenoiser implements AsyncDisposable {
+  readonly plan: PatchPlan;
+  readonly index: number;
+  readonly #graph: PatchGraph;
+  readonly #session: Session;
+  readonly #inlets: BorderInlets;
+  readonly #wholeInlets: BorderInlets;
+  readonly #cuts: BigInt64Array;
+  readonly #wholeCuts: BigInt64Array;
+  #memory: Memory = { after: 'nothing' };
+
+  private constructor(graph: PatchGraph, plan: PatchPlan, index: number, session: Session) {
+    this.plan = plan;
+    this.index = index;
+    this.#graph = graph;
+    this.#session = session;
+    this.#inlets = new BorderInlets(plan, index);
+    this.#wholeInlets = new BorderInlets(wholePlan(plan), 0);
+    this.#cuts = displacedCuts(plan, index);
+    this.#wholeCuts = wholeCuts(plan, index);
+  }
+
+  /**
+   * @param index Patch number, 0 on top.
+   * @throws PcppError `E_PARTITION` if the plan has no such patch or patches too thin for the model's convolutions,
+   *   `E_SESSION` if ONNX Runtime refuses the graph.
+   */
+  static async open(
+    graph: PatchGraph,
+    plan: PatchPlan,
+    index: number,
+    options: PatchDenoiserOptions = {},
+  ): Promise<PatchDenoiser> {
+    if (!Number.isInteger(index) || index < 0 || index >= patchCount(plan)) {
+      throw new PcppError('E_PARTITION', `no patch ${index} among ${patchCount(plan)}`);
+    }
+    const session = await Session.open(graph.bytes, {
+      threads: options.threads ?? 1,
+      ...(graph.externalDataFolder ? { externalDataFolder: graph.externalDataFolder } : {}),
+    });
+    return new PatchDenoiser(graph, plan, index, session);
+  }
+
+  /**
+   * A whole-image step. It remembers everyone's borders and moments, so the first displaced step needs no message.
+   *
+   * @returns Predicted noise of the whole image, [N, C, H, W].
+   * @throws PcppError `E_SHAPE` if the sample has not the plan's size.
+   */
+  async whole(input: WholeInput): Promise<Tensor> {
+    const { plan } = this;
+    const results = await this.#run(
+      input,
+      plan.height,
+      this.#wholeInlets,
+      this.#wholeCuts,
+      wholeTerms(plan),
+    );
+    this.#inlets.takeWhole(results.published);
+    const moments = [...Array(patchCount(plan)).keys()].map((patch) =>
+      momentsOfRows(
+        plan,
+        results.rowMoments,
+        plan.height,
+        plan.bounds[patch]!,
+        plan.bounds[patch + 1]!,
+      ),
+    );
+    this.#memory = { after: 'whole', moments };
+    return results.noise;
+  }
+
+  /**
+   * A displaced step on own rows.
+   *
+   * @returns Predicted noise of own rows, [N, C, rows, W].
+   * @throws PcppError `E_SHAPE` if a tensor or message has not the plan's size, or a message is missing.
+   */
+  async displaced(input: DisplacedInput): Promise<Tensor> {
+    const { plan, index } = this;
+    const rows = rowsOf(plan, index);
+    const terms = groupNormTerms(plan, index, this.#previousMoments(input.borders));
+    this.#inlets.takeLatent('before', input.haloAbove);
+    this.#inlets.takeLatent('after', input.haloBelow);
+    const results = await this.#run(input, rows, this.#inlets, this.#cuts, terms);
+    const own = momentsOfRows(plan, results.rowMoments, rows, 0, rows);
+    this.#memory = { after: 'displaced', own, published: results.published };
+    return results.noise;
+  }
+
+  /**
+   * The message to patch `to` after a displaced step: moments, latent rows, borders in the manifest's order.
+   *
+   * @param latent Own latent after the sampler step, [1, C, rows, W], unscaled; its edge rows travel along.
+   * @throws PcppError `E_OPTION` if the last step was not a displaced one.
+   */
+  outbound(to: number, latent?: Tensor): Float32Array {
+    const memory = this.#memory;
+    if (memory.after !== 'displaced') {
+      throw new PcppError('E_OPTION', 'there is a message only after a displaced step');
+    }
+    const rows = latentRows(this.plan, this.index, to);
+    const first = this.plan.bounds[this.index]!;
+    return packMessage(this.plan, this.index, to, {
+      published: memory.published,
+      moments: memory.own,
+      latent: latent && rows && takeRows(latent, rows[0] - first, rows[1] - first),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session[Symbol.asyncDispose]();
+  }
+
+  /** Everyone's moments of the previous step; fills the inlets on the way. */
+  #previousMoments(
+    borders: ReadonlyMap<number, Float32Array> | undefined,
+  ): readonly Float32Array[] {
+    const memory = this.#memory;
+    switch (memory.after) {
+      case 'nothing':
+        throw new PcppError('E_OPTION', 'a displaced step needs a whole-image step before it');
+      case 'whole':
+        return memory.moments;
+      case 'displaced':
+        return [...Array(patchCount(this.plan)).keys()].map((from) => {
+          if (from === this.index) return memory.own;
+          const payload = borders?.get(from);
+          if (!payload) {
+            throw new PcppError('E_SHAPE', `patch ${this.index} has no message from patch ${from}`);
+          }
+          this.#inlets.take(from, payload);
+          return momentsOf(this.plan, from, this.index, payload) ?? memory.own;
+        });
+    }
+  }
+
+  async #run(
+    input: WholeInput,
+    rows: number,
+    inlets: BorderInlets,
+    cuts: BigInt64Array,
+    terms: GroupNormTerms,
+  ): Promise<{ noise: Tensor; published: Float32Array; rowMoments: Float32Array }> {
+    const { plan } = this;
+    const wanted = [plan.batch, plan.sites.channels, rows, plan.width];
+    if (
+      input.sample.dims.length !== 4 ||
+      wanted.some((dim, axis) => dim !== input.sample.dims[axis])
+    ) {
+      throw new PcppError(
+        'E_SHAPE',
+        `patch ${this.index} takes [${wanted}], got [${input.sample.dims}]`,
+      );
+    }
+    const feeds: Record<string, Value> = {
+      ...input.conditioning,
+      [this.#graph.sample]: { type: 'float32', ...input.sample },
+      timestep: this.#timestep(input.timestep),
+      borders_in: { type: 'float32', dims: [inlets.data.length], data: inlets.data },
+      in_sizes: { type: 'int64', dims: [inlets.sizes.length], data: inlets.sizes },
+      cuts: { type: 'int64', dims: [cuts.length], data: cuts },
+      gn_a: { type: 'float32', dims: [1], data: Float32Array.of(terms.a) },
+      gn_b: { type: 'float32', dims: [terms.b.length], data: terms.b },
+    };
+    const ports = this.#session.inputs.map((port) => [port.name, feeds[port.name]] as const);
+    const missing = ports.filter(([, value]) => !value).map(([name]) => name);
+    if (missing.length > 0) {
+      throw new PcppError('E_SHAPE', `the model needs the inputs ${missing.join(', ')}`);
+    }
+    const results = await this.#session.run(Object.fromEntries(ports) as Values);
+    return {
+      noise: {
+        dims: results[this.#graph.output]!.dims,
+        data: floatsOf(results[this.#graph.output]),
+      },
+      published: floatsOf(results['borders_out']),
+      rowMoments: floatsOf(results['gn_rows']),
+    };
+  }
+
+  /** A number in the form the model wants: of any type it may have, with no axis or one. */
+  #timestep(timestep: number): Value {
+    const port = this.#session.inputs.find((entry) => entry.name === 'timestep');
+    const dims = (port?.dims ?? []).map((dim) => (typeof dim === 'number' && dim > 0 ? dim : 1));
+    const count = dims.reduce((a, b) => a * b, 1);
+    return port?.type === 'int64'
+      ? { type: 'int64', dims, data: new BigInt64Array(count).fill(BigInt(Math.round(timestep))) }
+      : { type: 'float32', dims, data: new Float32Array(count).fill(timestep) };
+  }
+}
+
+/** An output the graph does not have is empty: a model without group normalisation has no moments. */
+const floatsOf = (value: Value | undefined): Float32Array =>
+  value?.type === 'float32' ? value.data : new Float32Array(0);

@@ -1,0 +1,151 @@
+/**
+ * The layout of everything that leaves or enters a patch's graph, derived from the plan alone, by both sides.
+ *
+ * A message is one flat float32 array: moments of every norm site, then the sender's edge rows of the latent, then its
+ * rows of every border site in graph order. Lengths and offsets are in elements.
+ */
+
+import type { Site } from '../rewrite/sites.js';
+import { type Block, needOf, ownRows, type Rows, rowsIn } from './needs.js';
+import { type PatchPlan, patchCount } from './plan.js';
+
+export type Region =
+  /** For each norm site E[x] and then E[x^2] of the sender's rows: 2 * [N, groups]. */
+  | { readonly kind: 'moments'; readonly offset: number; readonly length: number }
+  /** Latent rows [from, to) of the image after the sender's sampler step: [C, rows, W], unscaled. */
+  | {
+      readonly kind: 'latent';
+      readonly rows: Rows;
+      readonly offset: number;
+      readonly length: number;
+    }
+  /** Rows [from, to) of a border site's level: [outer, rows, rowSize]. */
+  | {
+      readonly kind: 'border';
+      readonly site: number;
+      readonly rows: Rows;
+      readonly offset: number;
+      readonly length: number;
+    };
+
+export interface Manifest {
+  readonly from: number;
+  readonly to: number;
+  readonly regions: readonly Region[];
+  /** Elements of the message. */
+  readonly length: number;
+}
+
+export const isFresh = (site: Site): boolean => site.kind === 'conv' && site.fresh;
+
+/** What `from` sends to `to` after every displaced step. */
+export function manifestOf(plan: PatchPlan, from: number, to: number): Manifest {
+  const regions: Region[] = [];
+  let offset = 0;
+  const add = (region: Region): void => {
+    regions.push(region);
+    offset += region.length;
+  };
+  const moments = momentsLength(plan);
+  if (moments > 0 && plan.groupNorm !== 'local') add({ kind: 'moments', offset, length: moments });
+  const latent = latentRows(plan, from, to);
+  if (latent) {
+    const length = plan.sites.channels * (latent[1] - latent[0]) * plan.width;
+    add({ kind: 'latent', rows: latent, offset, length });
+  }
+  for (const site of plan.sites.borders) {
+    const rows = isFresh(site) ? undefined : partRows(plan, site, from, to);
+    if (!rows) continue;
+    const length = site.outer * (rows[1] - rows[0]) * site.rowSize;
+    add({ kind: 'border', site: site.id, rows, offset, length });
+  }
+  return { from, to, regions, length: offset };
+}
+
+/** @returns Exact payload bytes of one message in float32. */
+export const borderBytes = (plan: PatchPlan, from: number, to: number): number =>
+  4 * manifestOf(plan, from, to).length;
+
+/** Elements of one patch's moments: 2 * N * groups of every norm site. */
+export const momentsLength = (plan: PatchPlan): number =>
+  plan.sites.norms.reduce((sum, site) => sum + 2 * plan.batch * site.groups, 0);
+
+/** Latent rows of `from` that convolutions on the latent read in `to`; undefined if none. */
+export function latentRows(plan: PatchPlan, from: number, to: number): Rows | undefined {
+  let joined: Rows | undefined;
+  for (const site of plan.sites.borders) {
+    const rows = isFresh(site) ? partRows(plan, site, from, to) : undefined;
+    if (rows) joined = joined ? [Math.min(joined[0], rows[0]), Math.max(joined[1], rows[1])] : rows;
+  }
+  return joined;
+}
+
+function partRows(plan: PatchPlan, site: Site, from: number, to: number): Rows | undefined {
+  const need = needOf(plan, site, to);
+  const block = from < to ? need.before : need.after;
+  return block.parts.find((part) => part.patch === from)?.rows;
+}
+
+/** One block of `borders_in`. */
+export interface Inlet {
+  readonly site: Site;
+  readonly side: 'before' | 'after';
+  readonly block: Block;
+  readonly rows: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** `borders_in` of a patch: for each border site what comes before its rows, then what comes after. */
+export function inletsOf(plan: PatchPlan, patch: number): readonly Inlet[] {
+  let offset = 0;
+  return plan.sites.borders.flatMap((site) => {
+    const { before, after } = needOf(plan, site, patch);
+    const inletOf = (side: Inlet['side'], block: Block): Inlet => {
+      const rows = rowsIn(block);
+      const inlet = { site, side, block, rows, offset, length: site.outer * rows * site.rowSize };
+      offset += inlet.length;
+      return inlet;
+    };
+    return [inletOf('before', before), inletOf('after', after)];
+  });
+}
+
+/** Two slices of one site that a patch publishes: for those above it and for those below it. */
+export interface Outlet {
+  readonly site: Site;
+  readonly up: Rows;
+  /** Empty where it would be the same rows as `up`. */
+  readonly down: Rows;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** `borders_out` of a displaced step: for each site that is not fresh, its `up` slice and then its `down` slice. */
+export function outletsOf(plan: PatchPlan, patch: number): readonly Outlet[] {
+  let offset = 0;
+  return plan.sites.borders
+    .filter((site) => !isFresh(site))
+    .map((site) => {
+      const up = wantedRows(plan, site, patch, 0, patch);
+      const wanted = wantedRows(plan, site, patch, patch + 1, patchCount(plan));
+      const down: Rows = up[0] === wanted[0] && up[1] === wanted[1] ? [up[1], up[1]] : wanted;
+      const length = site.outer * (up[1] - up[0] + down[1] - down[0]) * site.rowSize;
+      const outlet = { site, up, down, offset, length };
+      offset += length;
+      return outlet;
+    });
+}
+
+/** The rows that patches [first, end) want of `patch`; they all want the same. */
+function wantedRows(plan: PatchPlan, site: Site, patch: number, first: number, end: number): Rows {
+  for (let to = first; to < end; to++) {
+    const rows = partRows(plan, site, patch, to);
+    if (rows) return rows;
+  }
+  const [start] = ownRows(plan, site, patch);
+  return [start, start];
+}
+
+/** The same image as one patch: the layout of a whole-image run. */
+export const wholePlan = (plan: PatchPlan): PatchPlan => ({ ...plan, bounds: [0, plan.height] });

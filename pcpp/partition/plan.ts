@@ -1,0 +1,112 @@
+/** Who owns which latent rows, and by which rules patches look at each other. Integers only, and pure data. */
+
+import { createHash } from 'node:crypto';
+import { PcppError } from '../errors.js';
+import { checkSize, type GraphSites } from '../rewrite/sites.js';
+
+/** `pcpp`: a fraction of each direct neighbour is attended. `distrifusion`: every other patch, whole. */
+export type PatchMode = 'pcpp' | 'distrifusion';
+
+/**
+ * Statistics of group normalisation in displaced steps. `corrected`: stale ones of all patches plus the own change.
+ * `stale`: stale ones of the others averaged with own fresh ones. `local`: own rows only.
+ */
+export type GroupNormMode = 'corrected' | 'stale' | 'local';
+
+/** Structured-clonable and JSON-able. Graph slices, messages and forecasts all derive from it. */
+export interface PatchPlan {
+  readonly sites: GraphSites;
+  /** Latent rows. */
+  readonly height: number;
+  /** Latent columns. */
+  readonly width: number;
+  readonly batch: number;
+  /** Patch i owns latent rows [bounds[i], bounds[i + 1]). */
+  readonly bounds: readonly number[];
+  readonly mode: PatchMode;
+  /** Share of a direct neighbour's rows that is attended, 0..1; 1 in distrifusion mode. */
+  readonly borderFraction: number;
+  readonly groupNorm: GroupNormMode;
+  /** Equal on both sides of a link, or their messages do not fit each other. */
+  readonly hash: string;
+}
+
+export interface PlanOptions {
+  /** Latent rows. */
+  readonly height: number;
+  /** Latent columns, as the graph was compiled. */
+  readonly width: number;
+  /**
+   * A number of patches, as equal as whole units of `sites.downsampling` rows allow; or one weight per patch, to which
+   * its rows are proportional. Weights that are the rows themselves are kept exactly.
+   */
+  readonly patches: number | readonly number[];
+  readonly mode: PatchMode;
+  /** @default 0.3 */
+  readonly borderFraction?: number;
+  /** Batch rows of one run, as the graph was compiled. */
+  readonly batch: number;
+  /** @default 'corrected' */
+  readonly groupNorm?: GroupNormMode;
+}
+
+export const planDefaults: Required<Pick<PlanOptions, 'borderFraction' | 'groupNorm'>> = {
+  borderFraction: 0.3,
+  groupNorm: 'corrected',
+};
+
+/**
+ * @throws PcppError `E_SIZE` if a side is no multiple of the model's downsampling or not what the graph was compiled for,
+ *   `E_PARTITION` if there are more patches than units of rows, `E_OPTION` if a fraction or weight is out of range.
+ */
+export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan {
+  const { height, width, batch, mode } = options;
+  const borderFraction =
+    mode === 'distrifusion' ? 1 : (options.borderFraction ?? planDefaults.borderFraction);
+  if (!(borderFraction >= 0 && borderFraction <= 1)) {
+    throw new PcppError('E_OPTION', `border fraction ${borderFraction} is not within 0 and 1`);
+  }
+  checkSize('height', height, sites.downsampling);
+  if (width !== sites.width || batch !== sites.batch) {
+    throw new PcppError(
+      'E_SIZE',
+      `the graph was compiled for latent width ${sites.width} and batch ${sites.batch}, not ${width} and ${batch}`,
+    );
+  }
+  const groupNorm = options.groupNorm ?? planDefaults.groupNorm;
+  const bounds = boundsOf(height, sites.downsampling, options.patches);
+  const plan = { sites, height, width, batch, bounds, mode, borderFraction, groupNorm };
+  return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
+}
+
+export const patchCount = (plan: PatchPlan): number => plan.bounds.length - 1;
+
+/** Latent rows of one patch. */
+export const rowsOf = (plan: PatchPlan, patch: number): number =>
+  plan.bounds[patch + 1]! - plan.bounds[patch]!;
+
+function boundsOf(height: number, unit: number, patches: number | readonly number[]): number[] {
+  const weights = typeof patches === 'number' ? Array<number>(patches).fill(1) : patches;
+  const units = height / unit;
+  if (weights.length === 0 || weights.some((weight) => !(weight > 0 && Number.isFinite(weight)))) {
+    throw new PcppError('E_OPTION', `patches need weights above 0, got [${weights}]`);
+  }
+  if (weights.length > units) {
+    throw new PcppError(
+      'E_PARTITION',
+      `${weights.length} patches, but ${height} latent rows make only ${units} units of ${unit} rows; use at most ${units}`,
+    );
+  }
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const bounds = [0];
+  let sum = 0;
+  for (const [patch, weight] of weights.entries()) {
+    sum += weight;
+    const left = weights.length - patch - 1;
+    // Rounding the running sum keeps every share within one unit; each patch keeps at least one.
+    const ideal = Math.round((sum / total) * units);
+    const last = bounds[patch]! / unit;
+    bounds.push(Math.min(Math.max(ideal, last + 1), units - left) * unit);
+  }
+  return bounds;
+}

@@ -1,0 +1,34 @@
+/** Every rule there is. An operator has at most one, so their order does not matter. */
+
+import type { Rule } from './rule.js';
+import { attention, gemm, matMul } from './rules/contraction.js';
+import { elementwise, passThrough, shapeOnly } from './rules/elementwise.js';
+import { groupNorm, instanceNorm } from './rules/group-norm.js';
+import { concat, gather, slice, split } from './rules/joining.js';
+import { expand, reshape, transpose } from './rules/layout.js';
+import { featureNorm, reduce, softmax } from './rules/reduction.js';
+import { convolution, pad, resize } from './rules/stencil.js';
+
+export const rules: readonly Rule[] = [
+  elementwise,
+  passThrough,
+  shapeOnly,
+  transpose,
+  reshape,
+  expand,
+  concat,
+  split,
+  slice,
+  gather,
+  softmax,
+  featureNorm,
+  reduce,
+  convolution,
+  resize,
+  pad,
+  matMul,
+  gemm,
+  attention,
+  instanceNorm,
+  groupNorm,
+];

@@ -1,0 +1,95 @@
+// Before: Reshape(x, [N, H * W, C])
+// After:  Reshape(x, [N, -1, C]): the row axis is left open, all others are fixed.
+
+import { intsOf } from '../../onnx/graph.js';
+import type { Case, Edit, Outcome, Rule } from '../rule.js';
+import { moveAxes, type RowTag, reshapeAxis, sameDims, type Tag, wrapAxis } from '../tags.js';
+
+export const transpose: Rule = {
+  name: 'transpose',
+  ops: ['Transpose'],
+  apply: (at) => {
+    const rank = at.shape(0).length;
+    const order = intsOf(at.node, 'perm') ?? [...Array(rank).keys()].reverse();
+    return { tags: [moveAxes(at.rows(0)!, (axis) => order.indexOf(axis))] };
+  },
+};
+
+export const reshape: Rule = {
+  name: 'reshape',
+  ops: ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'],
+  apply: (at) => {
+    const from = at.shape(0);
+    const to = at.outShape();
+    const tag = at.tagOf(at.node.input![0]!)!;
+    if (tag.kind === 'groups') return leaveGroups(at, tag, to);
+    const run = reshapeAxis(from, to, tag);
+    if (!run) return enterGroups(at, tag, from, to);
+    const key = tag.key && reshapeAxis(from, to, { ...tag.key, rows: tag.rows });
+    if (tag.key && !key) at.refuse('it mixes key tokens with other axes');
+    const moved: RowTag = { kind: 'rows', ...run, rows: tag.rows, ...(key ? { key } : {}) };
+    return { tags: [moved], edit: { kind: 'reshape', shape: openShape(at, tag, moved, to) } };
+  },
+};
+
+/** The target shape with -1 on the row axis. Of two open axes, one must keep its place, so that 0 can copy it. */
+function openShape(at: Case, from: RowTag, to: RowTag, dims: readonly number[]): number[] {
+  const shape = [...dims];
+  shape[to.axis] = -1;
+  if (!to.key) return shape;
+  if (from.key!.axis === to.key.axis) shape[to.key.axis] = 0;
+  else if (from.axis === to.axis) {
+    shape[to.axis] = 0;
+    shape[to.key.axis] = -1;
+  } else at.refuse('it moves the query and the key axis of attention scores at once');
+  return shape;
+}
+
+// Before: [N, C, H, W] -> [N, groups, C / groups * H * W]
+function enterGroups(
+  at: Case,
+  tag: RowTag,
+  from: readonly number[],
+  to: readonly number[],
+): Outcome {
+  const isGroups =
+    from.length === 4 && tag.axis === 2 && tag.inner === 1 && to.length === 3 && to[0] === from[0];
+  if (!isGroups || from[1]! % to[1]! !== 0) {
+    at.refuse(
+      `the rows of [${from}] fall on no single axis of [${to}]`,
+      'reshapes must keep rows whole, or form the groups of a group normalisation',
+    );
+  }
+  const groups: Tag = { kind: 'groups', source: at.node.input![0]!, dims: from, rows: tag.rows };
+  return { tags: [groups], edit: { kind: 'reshape', shape: [to[0]!, to[1]!, -1] } };
+}
+
+function leaveGroups(at: Case, tag: Tag & { kind: 'groups' }, to: readonly number[]): Outcome {
+  if (!sameDims(to, tag.dims)) {
+    at.refuse(`it leaves the groups of [${tag.dims}] with the shape [${to}]`);
+  }
+  const edit: Edit = { kind: 'reshape', shape: [to[0]!, to[1]!, -1, to[3]!] };
+  return { tags: [{ kind: 'rows', axis: 2, inner: 1, rows: tag.rows }], edit };
+}
+
+export const expand: Rule = {
+  name: 'expand',
+  ops: ['Expand'],
+  apply: (at) => {
+    if (!sameDims(at.shape(0), at.outShape())) {
+      at.refuse(
+        'it repeats a tensor that has rows',
+        'export attention with equal numbers of heads',
+      );
+    }
+    return {
+      tags: [at.rows(0)],
+      edit: {
+        kind: 'reshape',
+        shape: at.outShape().map((dim, axis) => (axis === at.rows(0)!.axis ? -1 : dim)),
+      },
+    };
+  },
+};
+
+export const axisOf = (value: number, at: Case): number => wrapAxis(value, at.shape(0).length);

@@ -1,0 +1,88 @@
+/** The places of a graph where a patch needs something of other patches. Pure data: plans and messages derive from it. */
+
+import { PcppError } from '../errors.js';
+
+/** A level's rows per latent row, as a reduced fraction: SD 1.5's deepest level is { times: 1, over: 8 }. */
+export interface Level {
+  readonly times: number;
+  readonly over: number;
+}
+
+interface BorderSite {
+  /** Position in `GraphSites.borders`. */
+  readonly id: number;
+  /** Name of the node in the original graph. */
+  readonly node: string;
+  readonly level: Level;
+  /** Elements before the row axis: N * C of a convolution, N * heads (* D) of keys and values. */
+  readonly outer: number;
+  /** Positions per row on the row axis: 1, or W tokens. */
+  readonly inner: number;
+  /** Elements of one row of one outer entry. */
+  readonly rowSize: number;
+}
+
+/** A convolution over rows: needs the neighbours' adjacent input rows. */
+export interface ConvSite extends BorderSite {
+  readonly kind: 'conv';
+  readonly outLevel: Level;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly padTop: number;
+  readonly padBottom: number;
+  /** It reads the latent itself: its border rows are always of this step and come with the latent rows. */
+  readonly fresh: boolean;
+}
+
+/** Keys or values of self-attention: needs other patches' tokens. */
+export interface AttentionSite extends BorderSite {
+  readonly kind: 'attention';
+}
+
+/** Group normalisation: needs every patch's moments. */
+export interface NormSite {
+  readonly id: number;
+  readonly node: string;
+  readonly level: Level;
+  readonly groups: number;
+}
+
+export type Site = ConvSite | AttentionSite;
+
+export interface GraphSites {
+  readonly batch: number;
+  /** Channels of `sample`. */
+  readonly channels: number;
+  /** Latent columns this graph was compiled for. */
+  readonly width: number;
+  /** Latent rows must be a multiple of this, in every patch. */
+  readonly downsampling: number;
+  /** In graph order, which is the order of `borders_in` and `borders_out`. */
+  readonly borders: readonly Site[];
+  readonly norms: readonly NormSite[];
+}
+
+/** @returns Rows of a level for a latent row index; an integer for every patch bound. */
+export const rowsAt = (level: Level, latentRows: number): number =>
+  (latentRows * level.times) / level.over;
+
+export function levelOf(rows: number, latentRows: number): Level {
+  const divisor = gcd(rows, latentRows);
+  return { times: rows / divisor, over: latentRows / divisor };
+}
+
+export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+export const lcm = (a: number, b: number): number => (a / gcd(a, b)) * b;
+
+/** @throws PcppError `E_SIZE` naming the nearest sizes that work. */
+export function checkSize(side: string, latent: number, downsampling: number): void {
+  if (Number.isInteger(latent) && latent > 0 && latent % downsampling === 0) return;
+  const below = Math.floor(latent / downsampling) * downsampling;
+  const above = Math.max(downsampling, below + downsampling);
+  const near = below > 0 ? `${below} or ${above}` : `${above}`;
+  throw new PcppError(
+    'E_SIZE',
+    `latent ${side} ${latent} is not a multiple of ${downsampling}; the nearest that work: ${near}`,
+  );
+}
