@@ -83,12 +83,14 @@ export function placeGroup(
 ): Placement<readonly NodeRecord[]> {
   if (nodes.length === 0) return { ok: false, never: true, why: [emptyCluster] };
   const now = spreadOver(nodes, bundles, strategy, (node) => node);
-  if (Array.isArray(now)) return { ok: true, place: now };
+  if (now.ok) return now;
   const idle = spreadOver(nodes, bundles, strategy, idleRoom);
-  return Array.isArray(idle)
-    ? { ok: false, never: false, why: now as readonly string[] }
-    : { ok: false, never: true, why: idle as readonly string[] };
+  return { ok: false, never: !idle.ok, why: idle.ok ? now.why : idle.why };
 }
+
+type Spread =
+  | { readonly ok: true; readonly place: readonly NodeRecord[] }
+  | { readonly ok: false; readonly why: readonly string[] };
 
 interface Scratch {
   readonly node: NodeRecord;
@@ -96,13 +98,13 @@ interface Scratch {
   bundles: number;
 }
 
-/** Greedy, bundle by bundle. The result is nodes, or the reasons why a bundle found none. */
+/** Greedy, bundle by bundle: a node for each, or why one found none. */
 function spreadOver(
   nodes: readonly NodeRecord[],
   bundles: readonly Quantities[],
   strategy: GroupStrategy,
   roomOf: (node: NodeRecord) => Room,
-): NodeRecord[] | readonly string[] {
+): Spread {
   if (strategy === 'strict-pack') return packOnOne(nodes, bundles, roomOf);
   const scratch: Scratch[] = nodes.map((node) => ({ node, room: roomOf(node), bundles: 0 }));
   const chosen: NodeRecord[] = [];
@@ -113,26 +115,26 @@ function spreadOver(
     const best = fitting.sort(
       (a, b) => sign * (a.bundles - b.bundles) || (a.node.name < b.node.name ? -1 : 1),
     )[0];
-    if (!best) return whyNot(index, need, scratch, strategy);
+    if (!best) return { ok: false, why: whyNot(index, need, scratch, strategy) };
     best.room = takeFrom(best.room, need);
     best.bundles++;
     chosen.push(best.node);
   }
-  return chosen;
+  return { ok: true, place: chosen };
 }
 
 function packOnOne(
   nodes: readonly NodeRecord[],
   bundles: readonly Quantities[],
   roomOf: (node: NodeRecord) => Room,
-): NodeRecord[] | readonly string[] {
+): Spread {
   const why: string[] = [];
   for (const node of nodes) {
     const result = spreadOver([node], bundles, 'pack', roomOf);
-    if (typeof result[0] !== 'string') return result;
-    why.push(...(result as readonly string[]));
+    if (result.ok) return result;
+    why.push(...result.why);
   }
-  return why;
+  return { ok: false, why };
 }
 
 const whyNot = (

@@ -1,0 +1,212 @@
+/**
+ * One patch of a grid that many actors compute together. Each owns some rows, tells the others what they need of them,
+ * its borders, and reads theirs at a fixed age. It knows nothing of what the rows mean.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type ActorHandle, context } from '../../runtime/index.js';
+import { ActorsError } from '../errors.js';
+import { VersionedMailbox } from '../versioned-mailbox.js';
+import { type BorderHistory, newBorderHistory } from './border-history.js';
+
+/** What the others may call. */
+export interface PatchPeer<Border extends ArrayBufferView> {
+  /** On the latest-wins lane. Resolves when the border was read or dropped. */
+  border(from: number, version: number, border: Border): Promise<void>;
+  /** On the latest-wins lane: keep a neighbour's checkpoint. */
+  keepCheckpoint(of: number, checkpoint: Checkpoint): void;
+}
+
+export type PatchHandle<Border extends ArrayBufferView> = ActorHandle<PatchPeer<Border>>;
+
+/** A patch's rows after a step, as its subclass wrote them. */
+export interface Checkpoint {
+  readonly step: number;
+  readonly rows: unknown;
+}
+
+export interface StepReport {
+  readonly patch: number;
+  readonly step: number;
+  /** Time in `advance`. */
+  readonly computeMs: number;
+  /** Time spent waiting for borders. */
+  readonly waitMs: number;
+  /** Bytes of the borders that arrived for this step, and of those that left. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Age in steps of the borders read; undefined in steps without any. */
+  readonly age: number | undefined;
+}
+
+export interface PatchSettings {
+  readonly patch: number;
+  readonly patches: number;
+  /** 0 reads the borders of the same step (synchronous), 1 those of the step before (displaced). */
+  readonly age: number;
+  /**
+   * Whether a step's borders are known before it is computed (`input`: rows of the grid) or come out of it (`output`:
+   * activations). Borders of the output have at least age 1.
+   */
+  readonly borderOf: 'input' | 'output';
+}
+
+export abstract class PatchActor<Border extends ArrayBufferView> implements PatchPeer<Border> {
+  readonly #mailbox = new VersionedMailbox<Border>();
+  readonly #checkpoints = new Map<number, Checkpoint>();
+  readonly #peers = new Map<number, PatchHandle<Border>>();
+  readonly #history: BorderHistory<Border>;
+  protected readonly settings: PatchSettings;
+  #running = false;
+
+  constructor(settings: PatchSettings) {
+    const { patch, patches, age, borderOf } = settings;
+    if (age < (borderOf === 'input' ? 0 : 1)) {
+      throw new ActorsError('E_GEOMETRY', `borders of the ${borderOf} cannot have age ${age}`);
+    }
+    if (patch < 0 || patch >= patches) {
+      throw new ActorsError('E_GEOMETRY', `patch ${patch} of ${patches}`);
+    }
+    this.settings = settings;
+    this.#history = newBorderHistory(age);
+  }
+
+  /** Whose borders the step reads; none in steps that need no exchange. */
+  protected abstract needs(step: number): readonly number[];
+
+  /** Who reads this patch's borders of the step. */
+  protected abstract readers(step: number): readonly number[];
+
+  /** What `to` needs of this patch. Called before or after `advance`, as `borderOf` says. */
+  protected abstract borderFor(to: number, step: number): Border;
+
+  /** Compute one step. */
+  protected abstract advance(
+    step: number,
+    borders: ReadonlyMap<number, Border>,
+  ): void | Promise<void>;
+
+  /** The rows as they stand, for the buddy to keep; undefined keeps nothing. */
+  protected checkpoint(): unknown {
+    return undefined;
+  }
+
+  /** Continue from rows that `checkpoint` returned. */
+  protected restore(_rows: unknown): void {
+    throw new ActorsError('E_PATCH_STATE', 'this patch cannot be restored');
+  }
+
+  /** Make the other patches known, before the first step. */
+  link(peers: readonly PatchHandle<Border>[]): void {
+    peers.forEach((peer, patch) => {
+      if (patch !== this.settings.patch) this.#peers.set(patch, peer);
+    });
+  }
+
+  /** A patch lives elsewhere now: send again what it has not got, from `version` on. */
+  relink(patch: number, peer: PatchHandle<Border>, version: number): void {
+    this.#peers.set(patch, peer);
+    for (const sent of this.#history.since(patch, version)) {
+      this.#send(patch, sent.version, sent.border);
+    }
+  }
+
+  border(from: number, version: number, border: Border): Promise<void> {
+    return this.#mailbox.put(String(from), version, border);
+  }
+
+  keepCheckpoint(of: number, checkpoint: Checkpoint): void {
+    this.#checkpoints.set(of, checkpoint);
+  }
+
+  /** The last checkpoint kept for another patch. */
+  checkpointOf(patch: number): Checkpoint | undefined {
+    return this.#checkpoints.get(patch);
+  }
+
+  /** Take over from a checkpoint; `run` continues with the step after it. */
+  resume(checkpoint: Checkpoint): void {
+    this.restore(checkpoint.rows);
+  }
+
+  /**
+   * Compute the steps [first, end), reporting each. Stops between steps when the caller aborts.
+   *
+   * @throws ActorsError `E_PATCH_STATE` if it runs already or is not linked.
+   */
+  async *run(first: number, end: number): AsyncGenerator<StepReport> {
+    const { patches, borderOf } = this.settings;
+    if (this.#running) throw new ActorsError('E_PATCH_STATE', 'this patch runs already');
+    if (this.#peers.size !== patches - 1) {
+      throw new ActorsError('E_PATCH_STATE', 'link() the other patches first');
+    }
+    const { signal } = context();
+    this.#running = true;
+    try {
+      for (let step = first; step < end && !signal.aborted; step++) {
+        let bytesOut = borderOf === 'input' ? this.#publish(step) : 0;
+        const asked = performance.now();
+        const { borders, age } = await this.#collect(step, signal);
+        const started = performance.now();
+        await this.advance(step, borders);
+        const computeMs = performance.now() - started;
+        if (borderOf === 'output') bytesOut = this.#publish(step);
+        this.#saveCheckpoint(step);
+        yield {
+          patch: this.settings.patch,
+          step,
+          computeMs,
+          waitMs: started - asked,
+          bytesIn: [...borders.values()].reduce((sum, border) => sum + border.byteLength, 0),
+          bytesOut,
+          age,
+        };
+        // A step may block its thread throughout: let messages in before the next one.
+        await nextTurn();
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #collect(
+    step: number,
+    signal: AbortSignal,
+  ): Promise<{ borders: Map<number, Border>; age: number | undefined }> {
+    const needs = this.needs(step);
+    // Before its first version exists, a border is read as fresh as it comes.
+    const version = Math.max(0, step - this.settings.age);
+    const borders = new Map<number, Border>();
+    for (const from of needs) {
+      borders.set(from, await this.#mailbox.take(String(from), version, { signal }));
+    }
+    return { borders, age: needs.length > 0 ? step - version : undefined };
+  }
+
+  /** Bytes that left. */
+  #publish(step: number): number {
+    let bytes = 0;
+    for (const to of this.readers(step)) {
+      const border = this.borderFor(to, step);
+      bytes += border.byteLength;
+      this.#history.add(to, step, border);
+      this.#send(to, step, border);
+    }
+    return bytes;
+  }
+
+  #send(to: number, version: number, border: Border): void {
+    const { patch, age } = this.settings;
+    this.#peers
+      .get(to)
+      ?.latest('border', { credits: age + 2 })
+      .border(patch, version, border);
+  }
+
+  #saveCheckpoint(step: number): void {
+    const { patch, patches } = this.settings;
+    const buddy = this.#peers.get((patch + 1) % patches);
+    const rows = buddy ? this.checkpoint() : undefined;
+    if (rows !== undefined) buddy?.latest('checkpoint').keepCheckpoint(patch, { step, rows });
+  }
+}
