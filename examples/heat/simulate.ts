@@ -49,7 +49,7 @@ export async function simulateOnCluster(cluster: Cluster, plan: HeatPlan): Promi
   for await (const report of runPatches(handles, 0, steps)) reports.push(report);
   const parts = await Promise.all(handles.map((patch) => patch.rows()));
   const cells = new Float64Array(rows * plan.width);
-  parts.forEach((part, patch) => cells.set(part, bounds[patch]! * plan.width));
+  for (const [patch, part] of parts.entries()) cells.set(part, bounds[patch]! * plan.width);
   return { cells, reports };
 }
 

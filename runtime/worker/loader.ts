@@ -33,7 +33,7 @@ export class Loader {
    */
   file(id: CodeId, fetch: () => Promise<Code>): Promise<string> {
     const known = this.#files.get(id);
-    if (known) return known;
+    if (known !== undefined) return known;
     const file = fetch().then((code) => this.#store(id, code));
     this.#files.set(id, file);
     file.catch(() => this.#files.delete(id));
