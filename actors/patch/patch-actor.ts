@@ -12,9 +12,9 @@ import { type BorderHistory, newBorderHistory } from './border-history.js';
 /** What the others may call. */
 export interface PatchPeer<Border extends ArrayBufferView> {
   /** On the latest-wins lane. Resolves when the border was read or dropped. */
-  border(from: number, version: number, border: Border): Promise<void>;
+  border(job: string, from: number, version: number, border: Border): Promise<void>;
   /** On the latest-wins lane: keep a neighbour's checkpoint. */
-  keepCheckpoint(of: number, checkpoint: Checkpoint): void;
+  keepCheckpoint(job: string, of: number, checkpoint: Checkpoint): void;
 }
 
 export type PatchHandle<Border extends ArrayBufferView> = ActorHandle<PatchPeer<Border>>;
@@ -40,6 +40,8 @@ export interface StepReport {
 }
 
 export interface PatchSettings {
+  /** Tells one piece of work from the next: borders of another job are ignored. @default '' */
+  readonly job?: string;
   readonly patch: number;
   readonly patches: number;
   /** 0 reads the borders of the same step (synchronous), 1 those of the step before (displaced). */
@@ -51,24 +53,46 @@ export interface PatchSettings {
   readonly borderOf: 'input' | 'output';
 }
 
+/** What a patch holds for one job. */
+interface Work<Border extends ArrayBufferView> {
+  readonly settings: PatchSettings;
+  readonly mailbox: VersionedMailbox<Border>;
+  readonly checkpoints: Map<number, Checkpoint>;
+  readonly peers: Map<number, PatchHandle<Border>>;
+  readonly history: BorderHistory<Border>;
+}
+
 export abstract class PatchActor<Border extends ArrayBufferView> implements PatchPeer<Border> {
-  readonly #mailbox = new VersionedMailbox<Border>();
-  readonly #checkpoints = new Map<number, Checkpoint>();
-  readonly #peers = new Map<number, PatchHandle<Border>>();
-  readonly #history: BorderHistory<Border>;
-  protected readonly settings: PatchSettings;
+  #work: Work<Border> | undefined;
   #running = false;
 
-  constructor(settings: PatchSettings) {
+  /** Take up a job; what is left of the one before is dropped. All patches begin before any runs. */
+  protected begin(settings: PatchSettings): void {
     const { patch, patches, age, borderOf } = settings;
+    if (this.#running) throw new ActorsError('E_PATCH_STATE', 'this patch runs already');
     if (age < (borderOf === 'input' ? 0 : 1)) {
       throw new ActorsError('E_GEOMETRY', `borders of the ${borderOf} cannot have age ${age}`);
     }
-    if (patch < 0 || patch >= patches) {
-      throw new ActorsError('E_GEOMETRY', `patch ${patch} of ${patches}`);
+    if (!(patch >= 0 && patch < patches)) {
+      throw new ActorsError('E_GEOMETRY', `there is no patch ${patch} among ${patches}`);
     }
-    this.settings = settings;
-    this.#history = newBorderHistory(age);
+    this.#work = {
+      settings,
+      mailbox: new VersionedMailbox(),
+      checkpoints: new Map(),
+      peers: new Map(),
+      history: newBorderHistory(age),
+    };
+  }
+
+  /** @throws ActorsError `E_PATCH_STATE` before `begin`. */
+  protected get settings(): PatchSettings {
+    return this.#current.settings;
+  }
+
+  get #current(): Work<Border> {
+    if (!this.#work) throw new ActorsError('E_PATCH_STATE', 'this patch has no job yet');
+    return this.#work;
   }
 
   /** Whose borders the step reads; none in steps that need no exchange. */
@@ -99,29 +123,32 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
   /** Make the other patches known, before the first step. */
   link(peers: readonly PatchHandle<Border>[]): void {
     peers.forEach((peer, patch) => {
-      if (patch !== this.settings.patch) this.#peers.set(patch, peer);
+      if (patch !== this.settings.patch) this.#current.peers.set(patch, peer);
     });
   }
 
   /** A patch lives elsewhere now: send again what it has not got, from `version` on. */
   relink(patch: number, peer: PatchHandle<Border>, version: number): void {
-    this.#peers.set(patch, peer);
-    for (const sent of this.#history.since(patch, version)) {
+    this.#current.peers.set(patch, peer);
+    for (const sent of this.#current.history.since(patch, version)) {
       this.#send(patch, sent.version, sent.border);
     }
   }
 
-  border(from: number, version: number, border: Border): Promise<void> {
-    return this.#mailbox.put(String(from), version, border);
+  border(job: string, from: number, version: number, border: Border): Promise<void> {
+    const work = this.#work;
+    if (!work || (work.settings.job ?? '') !== job) return Promise.resolve();
+    return work.mailbox.put(String(from), version, border);
   }
 
-  keepCheckpoint(of: number, checkpoint: Checkpoint): void {
-    this.#checkpoints.set(of, checkpoint);
+  keepCheckpoint(job: string, of: number, checkpoint: Checkpoint): void {
+    const work = this.#work;
+    if (work && (work.settings.job ?? '') === job) work.checkpoints.set(of, checkpoint);
   }
 
   /** The last checkpoint kept for another patch. */
   checkpointOf(patch: number): Checkpoint | undefined {
-    return this.#checkpoints.get(patch);
+    return this.#current.checkpoints.get(patch);
   }
 
   /** Take over from a checkpoint; `run` continues with the step after it. */
@@ -135,9 +162,9 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
    * @throws ActorsError `E_PATCH_STATE` if it runs already or is not linked.
    */
   async *run(first: number, end: number): AsyncGenerator<StepReport> {
-    const { patches, borderOf } = this.settings;
+    const { patch, patches, borderOf } = this.settings;
     if (this.#running) throw new ActorsError('E_PATCH_STATE', 'this patch runs already');
-    if (this.#peers.size !== patches - 1) {
+    if (this.#current.peers.size !== patches - 1) {
       throw new ActorsError('E_PATCH_STATE', 'link() the other patches first');
     }
     const { signal } = context();
@@ -153,7 +180,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
         if (borderOf === 'output') bytesOut = this.#publish(step);
         this.#saveCheckpoint(step);
         yield {
-          patch: this.settings.patch,
+          patch,
           step,
           computeMs,
           waitMs: started - asked,
@@ -178,7 +205,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     const version = Math.max(0, step - this.settings.age);
     const borders = new Map<number, Border>();
     for (const from of needs) {
-      borders.set(from, await this.#mailbox.take(String(from), version, { signal }));
+      borders.set(from, await this.#current.mailbox.take(String(from), version, { signal }));
     }
     return { borders, age: needs.length > 0 ? step - version : undefined };
   }
@@ -189,24 +216,22 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     for (const to of this.readers(step)) {
       const border = this.borderFor(to, step);
       bytes += border.byteLength;
-      this.#history.add(to, step, border);
+      this.#current.history.add(to, step, border);
       this.#send(to, step, border);
     }
     return bytes;
   }
 
   #send(to: number, version: number, border: Border): void {
-    const { patch, age } = this.settings;
-    this.#peers
-      .get(to)
-      ?.latest('border', { credits: age + 2 })
-      .border(patch, version, border);
+    const { job = '', patch, age } = this.settings;
+    const peer = this.#current.peers.get(to);
+    peer?.latest('border', { credits: age + 2 }).border(job, patch, version, border);
   }
 
   #saveCheckpoint(step: number): void {
-    const { patch, patches } = this.settings;
-    const buddy = this.#peers.get((patch + 1) % patches);
+    const { job = '', patch, patches } = this.settings;
+    const buddy = this.#current.peers.get((patch + 1) % patches);
     const rows = buddy ? this.checkpoint() : undefined;
-    if (rows !== undefined) buddy?.latest('checkpoint').keepCheckpoint(patch, { step, rows });
+    if (rows !== undefined) buddy?.latest('checkpoint').keepCheckpoint(job, patch, { step, rows });
   }
 }

@@ -57,7 +57,8 @@ export class HeatPatch extends PatchActor<Float64Array> {
     plate: Plate,
     bounds: readonly [from: number, to: number],
   ) {
-    super({ ...settings, borderOf: 'input' });
+    super();
+    this.begin({ ...settings, borderOf: 'input' });
     this.#width = plate.width;
     this.#cells = initialRows(plate, ...bounds);
   }
