@@ -48,7 +48,7 @@ export interface PatchDenoiserOptions {
 export class PatchDenoiser implements AsyncDisposable {
   readonly plan: PatchPlan;
   readonly index: number;
-  readonly #graph: PatchGraph;
+  readonly graph: PatchGraph;
   readonly #session: Session;
   readonly #inlets: BorderInlets;
   readonly #wholeInlets: BorderInlets;
@@ -59,7 +59,7 @@ export class PatchDenoiser implements AsyncDisposable {
   private constructor(graph: PatchGraph, plan: PatchPlan, index: number, session: Session) {
     this.plan = plan;
     this.index = index;
-    this.#graph = graph;
+    this.graph = graph;
     this.#session = session;
     this.#inlets = new BorderInlets(plan, index);
     this.#wholeInlets = new BorderInlets(wholePlan(plan), 0);
@@ -78,14 +78,23 @@ export class PatchDenoiser implements AsyncDisposable {
     index: number,
     options: PatchDenoiserOptions = {},
   ): Promise<PatchDenoiser> {
-    if (!Number.isInteger(index) || index < 0 || index >= patchCount(plan)) {
-      throw new PcppError('E_PARTITION', `no patch ${index} among ${patchCount(plan)}`);
-    }
+    requirePatch(plan, index);
     const session = await Session.open(graph.bytes, {
       threads: options.threads ?? 1,
       ...(graph.externalDataFolder ? { externalDataFolder: graph.externalDataFolder } : {}),
     });
     return new PatchDenoiser(graph, plan, index, session);
+  }
+
+  /**
+   * A denoiser for another image in the same session: this one is spent then, and its memory is not carried over.
+   *
+   * @param plan Made from the same graph's sites.
+   * @throws PcppError `E_PARTITION`, as `open`.
+   */
+  replan(plan: PatchPlan, index: number): PatchDenoiser {
+    requirePatch(plan, index);
+    return new PatchDenoiser(this.graph, plan, index, this.#session);
   }
 
   /**
@@ -202,7 +211,7 @@ export class PatchDenoiser implements AsyncDisposable {
     }
     const feeds: Record<string, Value> = {
       ...input.conditioning,
-      [this.#graph.sample]: { type: 'float32', ...input.sample },
+      [this.graph.sample]: { type: 'float32', ...input.sample },
       timestep: this.#timestep(input.timestep),
       borders_in: { type: 'float32', dims: [inlets.data.length], data: inlets.data },
       in_sizes: { type: 'int64', dims: [inlets.sizes.length], data: inlets.sizes },
@@ -218,8 +227,8 @@ export class PatchDenoiser implements AsyncDisposable {
     const results = await this.#session.run(Object.fromEntries(ports) as Values);
     return {
       noise: {
-        dims: results[this.#graph.output]!.dims,
-        data: floatsOf(results[this.#graph.output]),
+        dims: results[this.graph.output]!.dims,
+        data: floatsOf(results[this.graph.output]),
       },
       published: floatsOf(results['borders_out']),
       rowMoments: floatsOf(results['gn_rows']),
@@ -235,6 +244,11 @@ export class PatchDenoiser implements AsyncDisposable {
       ? { type: 'int64', dims, data: new BigInt64Array(count).fill(BigInt(Math.round(timestep))) }
       : { type: 'float32', dims, data: new Float32Array(count).fill(timestep) };
   }
+}
+
+function requirePatch(plan: PatchPlan, index: number): void {
+  if (Number.isInteger(index) && index >= 0 && index < patchCount(plan)) return;
+  throw new PcppError('E_PARTITION', `no patch ${index} among ${patchCount(plan)}`);
 }
 
 /** An output the graph does not have is empty: a model without group normalisation has no moments. */

@@ -6,13 +6,12 @@ import { decodeLatents, type RgbImage, toRgb } from '../image/decode.js';
 import { requireShape } from '../model/feed.js';
 import type { Model } from '../model/model.js';
 import { createSampler } from '../samplers/create-sampler.js';
-import { initialRows } from '../samplers/noise.js';
-import { type Tensor, tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { encodePrompt, type Framing, wholePicture } from '../text/encode-prompt.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
-import { evaluateUnet } from './unet.js';
+import { SingleDevice } from './single-device.js';
 
 export interface SingleOptions {
   /** Called after every step. */
@@ -69,34 +68,23 @@ export async function generateSingle(
     name: settings.sampler,
   });
 
-  let latents = firstLatents(settings, sampler.initNoiseSigma, options.latents);
-  let state = sampler.start();
-  for (const [index, timestep] of sampler.timesteps.entries()) {
+  const { channels, height, width } = settings.latent;
+  if (options.latents) requireShape('latents', options.latents, [1, channels, height, width]);
+  const device = new SingleDevice(unet, sampler, settings, conditioning, options.latents);
+  for (const [step, timestep] of sampler.timesteps.entries()) {
     // A run blocks this thread, so the signal could not fire without a pause.
     await nextTurn();
     requireNotAborted(options.signal);
-    const input = sampler.scaleInput(latents, index);
-    const output = await evaluateUnet(unet, input, timestep, conditioning, settings.guidanceScale);
-    ({ state, sample: latents } = sampler.step(state, index, output, latents));
-    options.onStep?.({ done: index + 1, steps: sampler.timesteps.length, timestep, latents });
+    await device.advance(step);
+    const { rows: latents } = device;
+    options.onStep?.({ done: step + 1, steps: sampler.timesteps.length, timestep, latents });
   }
 
   await nextTurn();
   requireNotAborted(options.signal);
   const decoder = await model.session('vae_decoder');
-  const [image] = toRgb(await decodeLatents(decoder, latents, model.directory.vae));
-  return { image: image!, latents, settings, unknownWords, cutTokens };
-}
-
-/** Unit normal noise of the seed, or the given one, brought to the sampler's first noise level. */
-function firstLatents(settings: GenerationSettings, sigma: number, given?: Tensor): Tensor {
-  const { channels, height, width } = settings.latent;
-  const noise = given ?? initialRows(settings.seed, { channels, width, fromRow: 0, toRow: height });
-  requireShape('latents', noise, [1, channels, height, width]);
-  return tensor(
-    noise.dims,
-    noise.data.map((x) => x * sigma),
-  );
+  const [image] = toRgb(await decodeLatents(decoder, device.rows, model.directory.vae));
+  return { image: image!, latents: device.rows, settings, unknownWords, cutTokens };
 }
 
 function requireNotAborted(signal: AbortSignal | undefined): void {

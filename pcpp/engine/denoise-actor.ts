@@ -1,0 +1,171 @@
+/**
+ * The actor on each device: it keeps a model loaded from job to job and computes its rows of each image. ONNX Runtime
+ * blocks its thread, so the actor has one of its own, and borders arrive meanwhile.
+ */
+
+import { PatchActor } from '../../actors/index.js';
+import { context } from '../../runtime/index.js';
+import { decodeLatents, type RgbImage, toRgb } from '../image/decode.js';
+import { Model } from '../model/model.js';
+import { type PatchPlan, planPatches } from '../partition/plan.js';
+import { compilePatchGraph, type PatchGraph } from '../rewrite/compile.js';
+import { createSampler } from '../samplers/create-sampler.js';
+import type { Tensor } from '../tensor.js';
+import { type EncodedPrompt, encodePrompt, wholePicture } from '../text/encode-prompt.js';
+import { type DenoiseJob, patchModeOf } from './denoise-job.js';
+import { DenoisePatch } from './denoise-patch.js';
+import type { GenerationRequest } from './generation-request.js';
+import { type GenerationSettings, prepare } from './generation-settings.js';
+import { isGuided } from './guidance.js';
+import { PatchDenoiser } from './patch-denoiser.js';
+import { SingleDevice } from './single-device.js';
+
+export interface DeviceOptions {
+  /** Directory of the model, readable on every node. */
+  readonly model: string;
+  /** Threads of ONNX Runtime. @default the processors the actor was given */
+  readonly threads?: number;
+}
+
+type Share = DenoisePatch | SingleDevice;
+
+export class DenoiseActor extends PatchActor<Float32Array> {
+  static readonly actor: { readonly thread: true } = { thread: true };
+  readonly #root: string;
+  readonly #threads: number;
+  #model: Model | undefined;
+  #graph: PatchGraph | undefined;
+  #denoiser: PatchDenoiser | undefined;
+  #share: Share | undefined;
+
+  constructor(options: DeviceOptions) {
+    super();
+    this.#root = options.model;
+    this.#threads = options.threads ?? Math.max(1, Math.floor(context().resources['cpu'] ?? 1));
+  }
+
+  /**
+   * Everything decided for a request.
+   *
+   * @throws PcppError `E_MODEL_DIR`, `E_MODEL_CONFIG`, `E_OPTION`, `E_SIZE`.
+   */
+  prepare(request: GenerationRequest): GenerationSettings {
+    return prepare(request, this.#open().directory);
+  }
+
+  encode(settings: GenerationSettings): Promise<EncodedPrompt> {
+    const { prompt, negativePrompt, guidanceScale, height, width } = settings;
+    return encodePrompt(this.#open(), {
+      prompt,
+      ...(negativePrompt === undefined ? {} : { negativePrompt }),
+      guided: isGuided(guidanceScale),
+      framing: wholePicture(height, width),
+    });
+  }
+
+  /**
+   * How the image is split.
+   *
+   * @throws PcppError `E_GRAPH` if the model's graph cannot be split, `E_PARTITION` if there are too many patches.
+   */
+  async plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
+    const batch = isGuided(settings.guidanceScale) ? 2 : 1;
+    const { height, width } = settings.latent;
+    const graph = await this.#graphFor({ height, width, batch });
+    return planPatches(graph.sites, {
+      height,
+      width,
+      batch,
+      patches,
+      mode: patchModeOf(settings),
+      borderFraction: settings.borderFraction,
+    });
+  }
+
+  /** Take up a job as patch number `patch`; the session stays from the job before where it can. */
+  async take(job: DenoiseJob, patch: number): Promise<void> {
+    const { id, settings, conditioning, patches } = job;
+    this.begin({ job: id, patch, patches, age: 1, borderOf: 'output' });
+    const model = this.#open();
+    const { scheduler } = model.directory;
+    const { steps, sampler: name } = settings;
+    const sampler = createSampler(scheduler, { steps, name });
+    if (patches === 1) {
+      const session = await model.session('unet');
+      this.#share = new SingleDevice(session, sampler, settings, conditioning);
+      return;
+    }
+    const denoiser = await this.#denoiserFor(await this.plan(settings, patches), patch);
+    this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning);
+  }
+
+  /** Own latent rows as the last step left them, [1, C, rows, W]. */
+  rows(): Tensor {
+    return this.#current.rows;
+  }
+
+  /** @param latent [1, C, H, W] */
+  async decode(latent: Tensor): Promise<RgbImage> {
+    const model = this.#open();
+    const decoder = await model.session('vae_decoder');
+    const [image] = toRgb(await decodeLatents(decoder, latent, model.directory.vae));
+    return image!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#denoiser?.[Symbol.asyncDispose]();
+    await this.#model?.[Symbol.asyncDispose]();
+  }
+
+  protected override needs(step: number): readonly number[] {
+    return this.#current.senders(step);
+  }
+
+  protected override readers(step: number): readonly number[] {
+    return this.#current.readers(step);
+  }
+
+  protected override borderFor(to: number): Float32Array {
+    return this.#current.borderFor(to);
+  }
+
+  protected override advance(
+    step: number,
+    borders: ReadonlyMap<number, Float32Array>,
+  ): Promise<void> {
+    return this.#current.advance(step, borders);
+  }
+
+  get #current(): Share {
+    if (!this.#share) throw new Error('take() a job first');
+    return this.#share;
+  }
+
+  #open(): Model {
+    this.#model ??= Model.open(this.#root, { threads: this.#threads });
+    return this.#model;
+  }
+
+  async #graphFor(shape: { height: number; width: number; batch: number }): Promise<PatchGraph> {
+    const known = this.#graph?.sites;
+    if (this.#graph && known?.width === shape.width && known.batch === shape.batch) {
+      return this.#graph;
+    }
+    this.#graph = await compilePatchGraph(this.#open().directory.graph('unet'), shape);
+    return this.#graph;
+  }
+
+  /** The session costs as much memory as the weights, so there is one, kept while the plan fits it. */
+  async #denoiserFor(plan: PatchPlan, patch: number): Promise<PatchDenoiser> {
+    const { width, batch } = plan;
+    const graph = await this.#graphFor({ height: plan.height, width, batch });
+    if (this.#denoiser?.graph === graph) {
+      this.#denoiser = this.#denoiser.replan(plan, patch);
+    } else {
+      await this.#denoiser?.[Symbol.asyncDispose]();
+      this.#denoiser = undefined;
+      this.#denoiser = await PatchDenoiser.open(graph, plan, patch, { threads: this.#threads });
+    }
+    return this.#denoiser;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * One device's share of one image: the latent rows it owns, stepped from noise to image. Whole-image steps at first,
+ * which every device computes alike, then displaced steps on its own rows. No network: the caller carries borders.
+ */
+
+import type { Values } from '../onnx/session.js';
+import { borderBytes, latentRows } from '../partition/manifest.js';
+import { type PatchPlan, patchCount } from '../partition/plan.js';
+import { initialRows } from '../samplers/noise.js';
+import type { Sampler } from '../samplers/sampler.js';
+import { concatBatch, type Tensor, takeRows, tensor } from '../tensor.js';
+import type { Conditioning } from '../text/encode-prompt.js';
+import { latentOf } from './borders.js';
+import type { GenerationSettings } from './generation-settings.js';
+import { combineGuidance } from './guidance.js';
+import type { PatchDenoiser } from './patch-denoiser.js';
+
+/** A latent and what its sampler remembers. */
+interface Track {
+  readonly state: unknown;
+  readonly latent: Tensor;
+}
+
+export class DenoisePatch {
+  readonly #denoiser: PatchDenoiser;
+  readonly #plan: PatchPlan;
+  readonly #patch: number;
+  readonly #sampler: Sampler;
+  readonly #settings: GenerationSettings;
+  readonly #values: Values;
+  readonly #guided: boolean;
+  /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
+  #own: Track;
+  /** The whole image, during the warm-up and until the first displaced step has read its edges. */
+  #whole: Track;
+
+  constructor(
+    denoiser: PatchDenoiser,
+    sampler: Sampler,
+    settings: GenerationSettings,
+    conditioning: Conditioning,
+  ) {
+    this.#denoiser = denoiser;
+    this.#plan = denoiser.plan;
+    this.#patch = denoiser.index;
+    this.#sampler = sampler;
+    this.#settings = settings;
+    this.#values = valuesOf(conditioning);
+    this.#guided = conditioning.hidden.dims[0] === 2;
+    const { seed, latent } = settings;
+    const { channels, height, width } = latent;
+    const noise = initialRows(seed, { channels, width, fromRow: 0, toRow: height });
+    const scaled = noise.data.map((value) => value * sampler.initNoiseSigma);
+    const first = tensor(noise.dims, scaled);
+    this.#whole = { state: sampler.start(), latent: first };
+    this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
+  }
+
+  /** [1, C, rows, W] as the last step left them. */
+  get rows(): Tensor {
+    return this.#own.latent;
+  }
+
+  isDisplaced(step: number): boolean {
+    return step >= this.#settings.warmupSteps;
+  }
+
+  /** Whose borders the step reads: the first displaced step finds them in its own whole-image run. */
+  senders(step: number): readonly number[] {
+    return step > this.#settings.warmupSteps ? this.#partners((other) => [other, this.#patch]) : [];
+  }
+
+  /** Who reads this step's borders; nobody those of the last one. */
+  readers(step: number): readonly number[] {
+    const isRead = this.isDisplaced(step) && step < this.#settings.steps - 1;
+    return isRead ? this.#partners((other) => [this.#patch, other]) : [];
+  }
+
+  borderFor(to: number): Float32Array {
+    return this.#denoiser.outbound(to, this.#own.latent);
+  }
+
+  /** @param borders By sender, what the others published in the previous step. */
+  async advance(step: number, borders: ReadonlyMap<number, Float32Array>): Promise<void> {
+    const timestep = this.#sampler.timesteps[step]!;
+    const input = { timestep, conditioning: this.#values };
+    if (!this.isDisplaced(step)) {
+      const sample = this.#batch(this.#sampler.scaleInput(this.#whole.latent, step));
+      const noise = this.#guide(await this.#denoiser.whole({ ...input, sample }));
+      this.#whole = this.#step(this.#whole, step, noise);
+      this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise));
+      return;
+    }
+    const sample = this.#batch(this.#sampler.scaleInput(this.#own.latent, step));
+    const noise = await this.#denoiser.displaced({
+      ...input,
+      sample,
+      borders,
+      haloAbove: this.#halo(this.#patch - 1, step, borders),
+      haloBelow: this.#halo(this.#patch + 1, step, borders),
+    });
+    this.#own = this.#step(this.#own, step, this.#guide(noise));
+  }
+
+  /** A neighbour's latent rows of this step, as the denoiser wants to see them. */
+  #halo(
+    from: number,
+    step: number,
+    borders: ReadonlyMap<number, Float32Array>,
+  ): Tensor | undefined {
+    if (from < 0 || from >= patchCount(this.#plan)) return undefined;
+    const payload = borders.get(from);
+    const rows = latentRows(this.#plan, from, this.#patch);
+    if (!rows) return undefined;
+    const latent = payload
+      ? latentOf(this.#plan, from, this.#patch, payload)
+      : takeRows(this.#whole.latent, rows[0], rows[1]);
+    return latent && this.#batch(this.#sampler.scaleInput(latent, step));
+  }
+
+  #step({ state, latent }: Track, index: number, noise: Tensor): Track {
+    const next = this.#sampler.step(state, index, noise, latent);
+    return { state: next.state, latent: next.sample };
+  }
+
+  /** Guidance looks at the same latent twice. */
+  #batch(latent: Tensor): Tensor {
+    return this.#guided ? concatBatch([latent, latent]) : latent;
+  }
+
+  #guide(noise: Tensor): Tensor {
+    return this.#guided ? combineGuidance(noise, this.#settings.guidanceScale) : noise;
+  }
+
+  #ownRowsOf(whole: Tensor): Tensor {
+    return takeRows(whole, this.#plan.bounds[this.#patch]!, this.#plan.bounds[this.#patch + 1]!);
+  }
+
+  #partners(edge: (other: number) => readonly [from: number, to: number]): readonly number[] {
+    return [...Array(patchCount(this.#plan)).keys()].filter(
+      (other) => other !== this.#patch && borderBytes(this.#plan, ...edge(other)) > 0,
+    );
+  }
+}
+
+function valuesOf({ hidden, pooled, timeIds }: Conditioning): Values {
+  return {
+    encoder_hidden_states: { type: 'float32', ...hidden },
+    ...(pooled ? { text_embeds: { type: 'float32', ...pooled } } : {}),
+    ...(timeIds ? { time_ids: { type: 'float32', ...timeIds } } : {}),
+  };
+}

@@ -1,0 +1,213 @@
+/** One image being made: its progress as it happens, and its result. */
+
+import { runPatches, type StepReport } from '../../actors/index.js';
+import { RuntimeError } from '../../runtime/index.js';
+import { PcppError } from '../errors.js';
+import type { RgbImage } from '../image/decode.js';
+import { encodePng } from '../image/png.js';
+import { type Forecast, forecastBytes } from '../partition/bytes.js';
+import type { PatchPlan } from '../partition/plan.js';
+import { concatRows, type Tensor } from '../tensor.js';
+import { EventLog } from './event-log.js';
+import type { GenerationRequest } from './generation-request.js';
+import { describe, type GenerationSettings } from './generation-settings.js';
+import type { Device } from './pipeline.js';
+
+export type GenerationProgress =
+  | {
+      readonly kind: 'prompt';
+      /** Words that the model does not know and will ignore. */
+      readonly unknownWords: readonly string[];
+      /** Tokens that had no room. */
+      readonly cutTokens: number;
+    }
+  | {
+      readonly kind: 'plan';
+      readonly settings: GenerationSettings;
+      /** Patch i owns latent rows [bounds[i], bounds[i + 1]). */
+      readonly bounds: readonly number[];
+      /** Border bytes of a displaced step by the plan, and of the same plan in DistriFusion mode; absent without displaced steps. */
+      readonly forecast?: Forecast;
+    }
+  | ({ readonly kind: 'step' } & StepProgress)
+  | { readonly kind: 'decode' };
+
+/** One step, once the last device has done it. */
+export interface StepProgress {
+  /** 0-based. */
+  readonly step: number;
+  readonly steps: number;
+  /** Wall time since the step before was done. */
+  readonly stepMs: number;
+  /** Of the slowest device. */
+  readonly computeMs: number;
+  /** Longest time a device waited for borders. */
+  readonly waitMs: number;
+  /** Border bytes that arrived for this step, all devices together. */
+  readonly borderBytes: number;
+  /** Age in steps of the borders that were read; undefined in steps that read none. */
+  readonly borderAge: number | undefined;
+}
+
+export interface GenerationOptions {
+  /** Stops the job between steps; the result rejects with `E_ABORTED`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerationResult {
+  readonly image: RgbImage;
+  /** The image as a file; prompt and settings are in its text chunks. */
+  readonly png: Uint8Array;
+  /** [1, C, H, W] after the last step. */
+  readonly latent: Tensor;
+  readonly settings: GenerationSettings;
+  readonly bounds: readonly number[];
+  readonly forecast?: Forecast;
+  readonly steps: readonly StepProgress[];
+  /** Wall time of all steps, without prompt, loading and decoding. */
+  readonly denoiseMs: number;
+  /** Wall time from start to image. */
+  readonly totalMs: number;
+}
+
+export class GenerationJob implements AsyncIterable<GenerationProgress> {
+  readonly id: string;
+  /** @throws PcppError or the error of a device: `E_ACTOR_DEAD` if one died, `E_ABORTED` after an abort. */
+  readonly result: Promise<GenerationResult>;
+  readonly #devices: readonly Device[];
+  readonly #signal: AbortSignal | undefined;
+  readonly #log = new EventLog<GenerationProgress>();
+
+  /** Use `pipeline.generate`. @param before Settles when the devices are free. */
+  constructor(
+    id: string,
+    devices: readonly Device[],
+    request: GenerationRequest,
+    options: GenerationOptions,
+    before: Promise<unknown>,
+  ) {
+    this.id = id;
+    this.#devices = devices;
+    this.#signal = options.signal;
+    this.result = before.then(() => this.#make(request));
+    this.result.then(
+      () => this.#log.end(),
+      (error: unknown) => this.#log.fail(error),
+    );
+  }
+
+  /** Everything from the start of the job on, also for late or several readers. Throws what `result` throws. */
+  [Symbol.asyncIterator](): AsyncIterator<GenerationProgress> {
+    return this.#log[Symbol.asyncIterator]();
+  }
+
+  async #make(request: GenerationRequest): Promise<GenerationResult> {
+    const started = performance.now();
+    try {
+      this.#requireNotAborted();
+      const settings = await this.#call(0).prepare(request);
+      const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
+      const plan =
+        devices.length > 1 ? await this.#call(0).plan(settings, devices.length) : undefined;
+      await this.#begin(settings, devices, plan);
+      const steps = await this.#denoise(settings, devices);
+      const parts = await Promise.all(devices.map((_, patch) => this.#call(patch).rows()));
+      const latent = concatRows(parts);
+      this.#log.push({ kind: 'decode' });
+      const image = await this.#call(0).decode(latent);
+      return {
+        image,
+        png: encodePng(image, describe(settings)),
+        latent,
+        settings,
+        ...boundsAndForecast(settings, plan),
+        steps,
+        denoiseMs: steps.reduce((sum, { stepMs }) => sum + stepMs, 0),
+        totalMs: performance.now() - started,
+      };
+    } catch (error) {
+      this.#requireNotAborted();
+      throw error;
+    }
+  }
+
+  /** Prompt and plan to every device; the model is loaded on the way. */
+  async #begin(
+    settings: GenerationSettings,
+    devices: readonly Device[],
+    plan: PatchPlan | undefined,
+  ): Promise<void> {
+    const { conditioning, unknownWords, cutTokens } = await this.#call(0).encode(settings);
+    this.#log.push({ kind: 'prompt', unknownWords, cutTokens });
+    const job = { id: this.id, settings, conditioning, patches: devices.length };
+    await Promise.all(devices.map((_, patch) => this.#call(patch).take(job, patch)));
+    await Promise.all(devices.map((_, patch) => this.#call(patch).link(devices)));
+    this.#log.push({ kind: 'plan', settings, ...boundsAndForecast(settings, plan) });
+  }
+
+  async #denoise(
+    { steps }: GenerationSettings,
+    devices: readonly Device[],
+  ): Promise<readonly StepProgress[]> {
+    const done: StepProgress[] = [];
+    const waiting = new Map<number, StepReport[]>();
+    let since = performance.now();
+    const options = this.#signal ? { signal: this.#signal } : {};
+    for await (const report of runPatches(devices, 0, steps, options)) {
+      const reports = [...(waiting.get(report.step) ?? []), report];
+      waiting.set(report.step, reports);
+      if (reports.length < devices.length) continue;
+      waiting.delete(report.step);
+      const now = performance.now();
+      const progress = { ...merge(reports), steps, stepMs: now - since };
+      since = now;
+      done.push(progress);
+      this.#log.push({ kind: 'step', ...progress });
+    }
+    this.#requireNotAborted();
+    return done;
+  }
+
+  #call(patch: number): Device {
+    const device = this.#devices[patch]!;
+    return this.#signal ? device.with({ signal: this.#signal }) : device;
+  }
+
+  #requireNotAborted(): void {
+    if (!this.#signal?.aborted) return;
+    throw new PcppError('E_ABORTED', 'the job was aborted by its caller', {
+      cause: this.#signal.reason,
+    });
+  }
+}
+
+function devicesFor({ devices }: GenerationSettings, available: number): number {
+  if (devices === 'all') return available;
+  if (devices <= available) return devices;
+  throw new RuntimeError(
+    'E_NO_ROOM',
+    `the request wants ${devices} devices, the pipeline has ${available}`,
+  );
+}
+
+const boundsAndForecast = (
+  settings: GenerationSettings,
+  plan: PatchPlan | undefined,
+): { readonly bounds: readonly number[]; readonly forecast?: Forecast } =>
+  plan
+    ? {
+        bounds: plan.bounds,
+        ...(settings.warmupSteps < settings.steps ? { forecast: forecastBytes(plan) } : {}),
+      }
+    : { bounds: [0, settings.latent.height] };
+
+function merge(reports: readonly StepReport[]): Omit<StepProgress, 'steps' | 'stepMs'> {
+  const ages = reports.flatMap(({ age }) => (age === undefined ? [] : [age]));
+  return {
+    step: reports[0]!.step,
+    computeMs: Math.max(...reports.map(({ computeMs }) => computeMs)),
+    waitMs: Math.max(...reports.map(({ waitMs }) => waitMs)),
+    borderBytes: reports.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
+    borderAge: ages.length > 0 ? Math.max(...ages) : undefined,
+  };
+}

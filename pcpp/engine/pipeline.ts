@@ -1,0 +1,108 @@
+/**
+ * Text to image on a cluster. A pipeline holds one device, an actor with the model loaded, on each node or GPU that
+ * takes part, and makes one image after another on them.
+ */
+
+import { nanoid } from 'nanoid';
+import type {
+  ActorHandle,
+  Cluster,
+  ClusterStatus,
+  PlacementGroup,
+  Resources,
+} from '../../runtime/index.js';
+import { PcppError } from '../errors.js';
+import type { DenoiseActor } from './denoise-actor.js';
+import { GenerationJob, type GenerationOptions } from './generation-job.js';
+import type { GenerationRequest } from './generation-request.js';
+
+export type Device = ActorHandle<DenoiseActor>;
+
+export interface PipelineOptions {
+  /** Directory of the model, at the same path on every node. */
+  readonly model: string;
+  /** Devices to take. @default all GPUs of the cluster, or one share of every node where there are none */
+  readonly devices?: number;
+  /** Gives up waiting for devices that are in use. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Place the devices; the model is loaded when the first image needs it.
+ *
+ * @throws RuntimeError `E_NO_ROOM` if the cluster has not that many devices, PcppError `E_OPTION`.
+ */
+export async function openPipeline(cluster: Cluster, options: PipelineOptions): Promise<Pipeline> {
+  const { devices, signal } = options;
+  if (devices !== undefined && !(Number.isInteger(devices) && devices >= 1)) {
+    throw new PcppError('E_OPTION', `devices must be a whole number from 1, got ${devices}`);
+  }
+  const { need, count, strategy } = deviceShape(await cluster.status());
+  const bundles = Array.from({ length: devices ?? Math.max(1, count) }, () => need);
+  const lib = await cluster.load<typeof import('./denoise-actor.js')>(
+    new URL('./denoise-actor.js', import.meta.url),
+  );
+  const group = await cluster.group(bundles, { strategy, ...(signal ? { signal } : {}) });
+  try {
+    const placed = await Promise.all(
+      bundles.map((_, index) =>
+        lib.DenoiseActor.create({
+          args: [{ model: options.model }],
+          resources: need,
+          bundle: { group, index },
+        }),
+      ),
+    );
+    return new Pipeline(placed, group);
+  } catch (error) {
+    await group.remove();
+    throw error;
+  }
+}
+
+interface DeviceShape {
+  readonly need: Resources;
+  /** Devices of this shape in the whole cluster. */
+  readonly count: number;
+  readonly strategy: 'spread' | 'strict-spread';
+}
+
+/** One GPU each where there are any; otherwise one device on each node, with as many processors as the smallest has. */
+function deviceShape({ nodes }: ClusterStatus): DeviceShape {
+  const gpus = nodes.reduce((sum, { total }) => sum + (total['gpu'] ?? 0), 0);
+  if (gpus > 0) return { need: { gpu: 1 }, count: gpus, strategy: 'spread' };
+  const cpu = Math.max(1, Math.min(...nodes.map(({ total }) => Math.floor(total['cpu'] ?? 0))));
+  return { need: { cpu }, count: nodes.length, strategy: 'strict-spread' };
+}
+
+/** Disposing of it ends the devices and frees their resources. */
+export class Pipeline implements AsyncDisposable {
+  readonly #devices: readonly Device[];
+  readonly #group: PlacementGroup;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Use `openPipeline`. */
+  constructor(devices: readonly Device[], group: PlacementGroup) {
+    this.#devices = devices;
+    this.#group = group;
+  }
+
+  get devices(): number {
+    return this.#devices.length;
+  }
+
+  /** Starts when the image before it is done. Iterate the job for its progress, await `job.result` for the image. */
+  generate(request: GenerationRequest, options: GenerationOptions = {}): GenerationJob {
+    const job = new GenerationJob(nanoid(10), this.#devices, request, options, this.#last);
+    this.#last = job.result.catch(() => undefined);
+    return job;
+  }
+
+  async close(): Promise<void> {
+    await this.#group.remove();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
