@@ -50,7 +50,7 @@ export class Agent implements AsyncDisposable {
   readonly ended: Promise<string>;
   readonly #options: AgentOptions;
   readonly #log: Logger;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'patchbay-node-'));
+  readonly #folder = mkdtempSync(join(tmpdir(), `patchbay-node-${process.pid}-`));
   readonly #endpoint: Endpoint;
   readonly #loader: Loader;
   readonly #actors = new Map<ActorId, Running>();

@@ -1,0 +1,162 @@
+/** `patchbay generate`: one picture, on a running cluster or on one that lives only for it. */
+
+import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readToken } from '../../runtime/cli/index.js';
+import { connect, startCluster } from '../../runtime/index.js';
+import { type GenerationMode, generationModes } from '../engine/generation-request.js';
+import { openPipeline } from '../engine/pipeline.js';
+import { PcppError } from '../errors.js';
+import { type SamplerName, samplerNames } from '../samplers/sampler.js';
+import { ProgressBar } from './progress-bar.js';
+import { summary } from './summary.js';
+
+/** The model that ships. */
+const shippedModel = fileURLToPath(new URL('../../../examples/models/scenes', import.meta.url));
+
+interface GenerateOptions {
+  readonly size?: readonly [width: number, height: number];
+  readonly steps?: number;
+  readonly seed?: number;
+  readonly mode?: GenerationMode;
+  readonly border?: number;
+  readonly warmup?: number;
+  readonly devices?: number;
+  readonly sampler?: SamplerName;
+  readonly guidance?: number;
+  readonly negative?: string;
+  readonly model: string;
+  readonly output: string;
+  readonly address?: string;
+  readonly tokenFile?: string;
+}
+
+export function addGenerate(program: Command): void {
+  program
+    .command('generate')
+    .description('make a picture from a prompt')
+    .argument('<prompt>', 'what the picture shows')
+    .option('--size <WxH>', "pixels, such as 512x512 (default: the model's own)", size)
+    .option('--steps <number>', "denoising steps (default: the model's own)", number)
+    .option('--seed <number>', 'the same seed gives the same picture (default: 0)', number)
+    .addOption(
+      new Option('--mode <mode>', 'how devices share the picture (default: pcpp)').choices(
+        generationModes,
+      ),
+    )
+    .option(
+      '--border <fraction>',
+      "share of a neighbour's rows that is read (default: 0.3)",
+      number,
+    )
+    .option('--warmup <steps>', 'whole-image steps at the start (default: 4)', number)
+    .option('--devices <number>', 'devices to use (default: all)', number)
+    .addOption(
+      new Option('--sampler <name>', "(default: the model's own)").choices([...samplerNames]),
+    )
+    .option(
+      '--guidance <scale>',
+      "how strictly to follow the prompt (default: the model's own)",
+      number,
+    )
+    .option('--negative <prompt>', 'what the picture should not show')
+    .option(
+      '--model <dir>',
+      'model directory, at the same path on every node',
+      process.env['PATCHBAY_MODEL'] ?? shippedModel,
+    )
+    .option('-o, --output <file>', 'PNG to write', 'patchbay.png')
+    .option(
+      '--address <url>',
+      'head of a running cluster (default: PATCHBAY_ADDRESS, else a local one is started)',
+    )
+    .option('--token-file <file>', 'file with the token of that cluster')
+    .action(generate);
+}
+
+async function generate(prompt: string, options: GenerateOptions): Promise<void> {
+  const output = writable(resolve(options.output));
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort(new Error('interrupted'));
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    await using place = await openCluster(options);
+    const { devices } = options;
+    await using pipeline = await openPipeline(place.cluster, {
+      model: resolve(options.model),
+      signal: interrupted.signal,
+      ...(options.mode === 'single' ? { devices: 1 } : devices === undefined ? {} : { devices }),
+    });
+    const job = pipeline.generate(requestOf(prompt, options), { signal: interrupted.signal });
+    using bar = new ProgressBar();
+    for await (const progress of job) bar.show(progress);
+    const result = await job.result;
+    writeFileSync(output, result.png);
+    bar.end();
+    console.log(summary(output, result));
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
+  const url = address ?? process.env['PATCHBAY_ADDRESS'];
+  if (url) {
+    const cluster = await connect({ address: url, token: readToken(tokenFile) });
+    return { cluster, [Symbol.asyncDispose]: () => cluster.close() };
+  }
+  return startCluster(devices === undefined ? {} : { workers: Math.max(1, devices) });
+}
+
+/** Commander leaves out what was not given; so does the request. */
+function requestOf(prompt: string, options: GenerateOptions) {
+  const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
+  const { devices } = options;
+  const given = {
+    width: pixels?.[0],
+    height: pixels?.[1],
+    steps,
+    seed,
+    mode,
+    sampler,
+    guidanceScale: guidance,
+    borderFraction: border,
+    warmupSteps: warmup,
+    negativePrompt: negative,
+    devices: mode === 'single' ? undefined : devices,
+  };
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return {
+    prompt,
+    ...(Object.fromEntries(set) as { [K in keyof typeof given]?: NonNullable<(typeof given)[K]> }),
+  };
+}
+
+/** Found out before minutes of computing, not after. @throws PcppError `E_OPTION` */
+function writable(file: string): string {
+  const folder = dirname(file);
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(existsSync(file) ? file : folder, constants.W_OK);
+    return file;
+  } catch (cause) {
+    throw new PcppError('E_OPTION', `cannot write ${file}: ${String(cause)}`, { cause });
+  }
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new InvalidArgumentError('Expected a number.');
+  return value;
+}
+
+function size(text: string): readonly [number, number] {
+  const match = /^(\d+)x(\d+)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('Expected WIDTHxHEIGHT, such as 512x512.');
+  return [Number(match[1]), Number(match[2])];
+}

@@ -1,0 +1,22 @@
+/** What was made and what it cost, in a line or two. */
+
+import type { GenerationResult } from '../engine/generation-job.js';
+import { inBytes } from './progress-bar.js';
+
+export function summary(file: string, result: GenerationResult): string {
+  const { settings, bounds, forecast, denoiseMs, totalMs, steps } = result;
+  const { width, height, mode, seed } = settings;
+  const devices = bounds.length - 1;
+  const where = devices === 1 ? 'one device' : `${devices} devices`;
+  const first = `${file}: ${width}x${height}, seed ${seed}, ${mode} on ${where}, ${seconds(denoiseMs)} for ${steps.length} steps, ${seconds(totalMs)} in all`;
+  const displaced = steps.filter(({ borderBytes }) => borderBytes > 0);
+  if (!forecast || displaced.length === 0) return first;
+  const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;
+  const other = forecast.distrifusion.total;
+  const share = mode === 'pcpp' ? `, ${percent(1 - bytes / other)} less than DistriFusion` : '';
+  return `${first}\nborders: ${inBytes(bytes)} per displaced step${share}`;
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+
+export const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;

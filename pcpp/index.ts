@@ -1,0 +1,27 @@
+/** PCPP: one diffusion image computed by many devices at once. */
+
+export type {
+  GenerationJob,
+  GenerationOptions,
+  GenerationProgress,
+  GenerationResult,
+  StepProgress,
+} from './engine/generation-job.js';
+export {
+  type GenerationMode,
+  type GenerationRequest,
+  generationDefaults,
+  generationModes,
+} from './engine/generation-request.js';
+export type { GenerationSettings, LatentShape } from './engine/generation-settings.js';
+export { openPipeline, type Pipeline, type PipelineOptions } from './engine/pipeline.js';
+export { type Generated, generateSingle, type SingleOptions } from './engine/single.js';
+export { PcppError, type PcppErrorCode } from './errors.js';
+export type { RgbImage } from './image/decode.js';
+export { decodePng, encodePng } from './image/png.js';
+export { psnr, ssim } from './image/quality.js';
+export { ModelDirectory } from './model/directory.js';
+export { Model } from './model/model.js';
+export type { Forecast, Traffic } from './partition/bytes.js';
+export { type SamplerName, samplerNames } from './samplers/sampler.js';
+export type { Tensor } from './tensor.js';

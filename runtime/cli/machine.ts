@@ -1,0 +1,71 @@
+/** What runs on this machine: one file for each head or node that was started here by hand. */
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { homeFolder } from '../token.js';
+
+export interface MachineEntry {
+  readonly pid: number;
+  /** Tells the process from a later one with the same pid. */
+  readonly startedAt: string;
+  readonly role: 'head' | 'node';
+  readonly name: string;
+}
+
+const schema: z.ZodType<MachineEntry> = z.object({
+  pid: z.int().positive(),
+  startedAt: z.string(),
+  role: z.enum(['head', 'node']),
+  name: z.string(),
+});
+
+const folder = (): string => join(homeFolder(), 'run');
+const fileOf = (pid: number): string => join(folder(), `${pid}.json`);
+
+/** Note this process; the returned function forgets it again. */
+export function enlist(role: MachineEntry['role'], name: string): () => void {
+  mkdirSync(folder(), { recursive: true, mode: 0o700 });
+  const entry: MachineEntry = { pid: process.pid, startedAt: startTime(process.pid), role, name };
+  writeFileSync(fileOf(process.pid), JSON.stringify(entry), { mode: 0o600 });
+  return () => rmSync(fileOf(process.pid), { force: true });
+}
+
+/** Those that still run; notes of processes that are gone are removed. */
+export function enlisted(): readonly MachineEntry[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(folder());
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => {
+    const path = join(folder(), name);
+    const entry = readEntry(path);
+    if (entry && isRunning(entry)) return [entry];
+    rmSync(path, { force: true });
+    return [];
+  });
+}
+
+export const isRunning = ({ pid, startedAt }: MachineEntry): boolean =>
+  startedAt !== '' && startTime(pid) === startedAt;
+
+function readEntry(path: string): MachineEntry | undefined {
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Field 22 of /proc/PID/stat, counted after the parenthesised name; empty for a process that is gone or a zombie. */
+function startTime(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+  } catch {
+    return '';
+  }
+}

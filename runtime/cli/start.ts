@@ -1,0 +1,157 @@
+/** `patchbay start`: a head, or a node that joins one, in the foreground until it is told to stop. */
+
+import { availableParallelism, networkInterfaces } from 'node:os';
+import { type Command, InvalidArgumentError } from 'commander';
+import { RuntimeError } from '../errors.js';
+import { defaultPort, Head } from '../head/head.js';
+import { newLogger } from '../log.js';
+import type { Resources } from '../resources.js';
+import { ensureToken, tokenFile } from '../token.js';
+import { Agent } from '../worker/agent.js';
+import { declaredGpus, detectGpus } from '../worker/gpus.js';
+import { localAddressTowards } from '../worker/local-address.js';
+import { enlist } from './machine.js';
+import { readToken } from './options.js';
+
+interface StartOptions {
+  readonly head?: true;
+  readonly host?: string;
+  readonly port?: number;
+  readonly address?: string;
+  readonly tokenFile?: string;
+  readonly name?: string;
+  readonly cpus?: number;
+  readonly gpus?: number;
+  readonly resources?: Resources;
+}
+
+export function addStart(program: Command): void {
+  program
+    .command('start')
+    .description('start a head, or a worker node that joins one; runs until stopped')
+    .option('--head', 'start a head; with --cpus, --gpus, --resources or --name also a node here')
+    .option('--host <address>', 'interface to listen on (default: 127.0.0.1, nobody else can join)')
+    .option(
+      '--port <number>',
+      `port of the head, 0 for a free one (default: ${defaultPort})`,
+      count,
+    )
+    .option('--address <url>', 'join the head at ws://host:port (default: PATCHBAY_ADDRESS)')
+    .option(
+      '--token-file <file>',
+      `file with the token (default: ${tokenFile()}, or PATCHBAY_TOKEN)`,
+    )
+    .option('--name <name>', 'name of the node')
+    .option('--cpus <number>', 'processors the node offers (default: all)', amount)
+    .option('--gpus <number>', 'GPUs the node offers (default: what nvidia-smi finds)', count)
+    .option('--resources <json>', 'more resources, such as {"disk": 2}', resources)
+    .action(start);
+}
+
+async function start(options: StartOptions): Promise<void> {
+  const address = options.address ?? process.env['PATCHBAY_ADDRESS'];
+  if (options.head && options.address) {
+    throw new RuntimeError('E_OPTION', 'give --head or --address, not both');
+  }
+  if (options.head) {
+    await startHead(options);
+  } else if (address) {
+    const token = readToken(options.tokenFile);
+    await serve('node', [await startNode(options, address, token)]);
+  } else {
+    throw new RuntimeError('E_OPTION', 'give --head to start a head, or --address to join one');
+  }
+}
+
+async function startHead(options: StartOptions): Promise<void> {
+  const { host = '127.0.0.1', port = defaultPort, cpus, gpus, name } = options;
+  const file = options.tokenFile ?? tokenFile();
+  const token = process.env['PATCHBAY_TOKEN'] ?? ensureToken(file);
+  const head = await Head.start({ host, port, token, log: newLogger('head') });
+  const url = reachable(head.address.url);
+  const source = process.env['PATCHBAY_TOKEN'] ? 'PATCHBAY_TOKEN' : `${file} (mode 600)`;
+  console.log(`Head at ${url}, token in ${source}`);
+  console.log(`\nJoin a node on this machine:\n  patchbay start --address ${url}`);
+  if (new URL(url).hostname === '127.0.0.1') {
+    console.log('\nOther machines cannot join: start with --host 0.0.0.0 to let them.');
+  } else {
+    console.log(
+      `\nOn other machines, paste:\n  PATCHBAY_TOKEN=${token} patchbay start --address ${url}`,
+    );
+  }
+  console.log('\nStop with Ctrl-C or: patchbay stop');
+  const withNode = (cpus ?? gpus ?? name ?? options.resources) !== undefined;
+  const node = withNode ? [await startNode(options, url, token)] : [];
+  await serve('head', [...node, { server: head, name: url, ended: new Promise(() => undefined) }]);
+}
+
+interface Started {
+  readonly server: AsyncDisposable;
+  readonly name: string;
+  readonly ended: Promise<string>;
+}
+
+async function startNode(options: StartOptions, headUrl: string, token: string): Promise<Started> {
+  const { name, cpus = availableParallelism(), resources = {} } = options;
+  const gpus = options.gpus === undefined ? await detectGpus() : declaredGpus(options.gpus);
+  const agent = await Agent.start({
+    headUrl,
+    token,
+    ...(name === undefined ? {} : { name }),
+    resources: { ...resources, cpu: cpus },
+    gpus,
+    bind: options.head ? '127.0.0.1' : (options.host ?? (await localAddressTowards(headUrl))),
+    log: newLogger('agent'),
+  });
+  const offer = Object.entries({ ...resources, cpu: cpus, gpu: gpus.length });
+  const shown = offer.filter(([, units]) => units > 0).map(([what, units]) => `${units} ${what}`);
+  console.log(`Node ${agent.name} joined ${headUrl} with ${shown.join(', ')}`);
+  for (const gpu of gpus) console.log(`  GPU ${gpu.index}: ${gpu.name}, ${gpu.memoryMb} MB`);
+  return { server: agent, name: agent.name, ended: agent.ended };
+}
+
+/** Until told to stop, or until the first server has to end by itself; then all end, in order. */
+async function serve(role: 'head' | 'node', servers: readonly Started[]): Promise<void> {
+  const delist = enlist(role, servers[0]!.name);
+  const told = new Promise<undefined>((resolve) => {
+    process.once('SIGINT', () => resolve(undefined));
+    process.once('SIGTERM', () => resolve(undefined));
+  });
+  const why = await Promise.race([told, ...servers.map(({ ended }) => ended)]);
+  for (const { server } of servers) await server[Symbol.asyncDispose]();
+  delist();
+  if (why !== undefined) throw new RuntimeError('E_PEER_LOST', why);
+}
+
+/** A head that listens everywhere is reached at this machine's first address. */
+function reachable(url: string): string {
+  const { hostname, port } = new URL(url);
+  if (hostname !== '0.0.0.0' && hostname !== '[::]') return url;
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outer = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
+  return `ws://${outer?.address ?? '127.0.0.1'}:${port}`;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
+    throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
+  }
+  return value;
+}
+
+function amount(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
+function resources(text: string): Resources {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Resources;
+  } catch {
+    // Falls through to the same message.
+  }
+  throw new InvalidArgumentError('Expected JSON such as {"disk": 2}.');
+}
