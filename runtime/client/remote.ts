@@ -89,7 +89,7 @@ async function create<T>(
       spec: {
         code,
         exportName,
-        args: encodeValue(args),
+        args: encodeValue(args, { args }),
         resources: toQuantities(resources),
         ...(name === undefined ? {} : { name }),
         ...(node === undefined ? {} : { node }),

@@ -6,7 +6,7 @@ import { decodeValue, encodeValue, type Revive } from './value.js';
 
 /** @throws RuntimeError `E_ENCODE` naming the path of a value that cannot be encoded. */
 export const encodeFrame = (messages: readonly Message[]): Uint8Array<ArrayBuffer> =>
-  encodeValue(messages.map(toPositional));
+  encodeValue(messages.map(toPositional), messages.length === 1 ? messages[0] : messages);
 
 /** @throws RuntimeError `E_PROTOCOL` if the bytes are not a batch of known messages. */
 export function decodeFrame(bytes: Uint8Array, revive?: Revive): readonly Message[] {

@@ -9,6 +9,8 @@
 import { addExtension, Packr } from 'msgpackr';
 import { RuntimeError } from '../errors.js';
 import { ActorRef, type Address } from './address.js';
+import { MapEntries, withEntries } from './map-entries.js';
+import { findUnencodable } from './unencodable.js';
 
 /** Turns a decoded reference into whatever stands for the actor in this process. */
 export type Revive = (ref: ActorRef) => unknown;
@@ -77,30 +79,67 @@ addExtension({
   read: readRef,
 });
 addExtension({
-  Class: Map as never,
+  Class: MapEntries as never,
   type: refExtension + 2,
-  write: (map: Map<unknown, unknown>) => [...map],
+  write: ({ entries }: MapEntries) => entries,
   read: (entries: [unknown, unknown][]) => new Map(entries),
 });
+addExtension({
+  Class: Promise as never,
+  type: refExtension + 3,
+  write: () => {
+    throw new TypeError('a promise');
+  },
+  read: () => undefined,
+});
 
+let mapMet = false;
 const packr = new Packr({ useRecords: false, moreTypes: true, mapsAsObjects: true });
-(packr as unknown as { writeFunction: () => never }).writeFunction = () => {
-  throw new TypeError('a function');
-};
+Object.defineProperties(packr, {
+  writeFunction: {
+    value: () => {
+      throw new TypeError('a function');
+    },
+  },
+  // Asked for each Map, and for nothing else: what this pass writes is thrown away.
+  mapAsEmptyObject: {
+    get: () => {
+      mapMet = true;
+      return true;
+    },
+  },
+});
+
+/** Neither looked into nor copied. */
+const isWhole = (value: object): boolean =>
+  value instanceof ActorProxy || value instanceof ActorRef || ArrayBuffer.isView(value);
+
+function pack(value: unknown): { readonly header: Uint8Array; readonly segments: readonly View[] } {
+  outgoing = [];
+  mapMet = false;
+  try {
+    const header = packr.pack(value);
+    return { header, segments: outgoing };
+  } finally {
+    outgoing = [];
+  }
+}
 
 const align = (offset: number): number => (offset + 7) & ~7;
 
-/** @throws RuntimeError `E_ENCODE` naming the path of what cannot be encoded. */
-export function encodeValue(value: unknown): Uint8Array<ArrayBuffer> {
-  outgoing = [];
-  let header: Uint8Array;
+/**
+ * @param named What error texts take paths from, if `value` itself would give strange ones.
+ * @throws RuntimeError `E_ENCODE` naming the path of what cannot be encoded.
+ */
+export function encodeValue(value: unknown, named: unknown = value): Uint8Array<ArrayBuffer> {
+  let packed: ReturnType<typeof pack>;
   try {
-    header = packr.pack(value);
+    packed = pack(value);
+    if (mapMet) packed = pack(withEntries(value, isWhole));
   } catch (cause) {
-    throw new RuntimeError('E_ENCODE', describe(value, cause), { cause });
+    throw new RuntimeError('E_ENCODE', describe(named, cause), { cause });
   }
-  const segments = outgoing;
-  outgoing = [];
+  const { header, segments } = packed;
   const table = 8 + 4 * segments.length;
   let size = align(table + header.byteLength);
   for (const segment of segments) size = align(size + segment.byteLength);
@@ -159,29 +198,9 @@ function viewOf(Class: ViewClass, segment: Uint8Array | undefined): View {
 }
 
 function describe(value: unknown, cause: unknown): string {
-  const found = findUnencodable(value, '', new Set());
-  if (found) return `${found} cannot cross the wire; send plain data, typed arrays or handles`;
+  const found = findUnencodable(value, isWhole);
+  if (found) return `${found} and cannot cross the wire; send plain data, typed arrays or handles`;
   return `value cannot cross the wire: ${String(cause)}`;
-}
-
-/** Path of the first function, symbol or cycle in words, or undefined. */
-function findUnencodable(value: unknown, path: string, above: Set<object>): string | undefined {
-  if (typeof value === 'function' || typeof value === 'symbol') {
-    return `${path || 'the value'} is a ${typeof value} and`;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (value instanceof ActorProxy || value instanceof ActorRef || ArrayBuffer.isView(value)) {
-    return undefined;
-  }
-  if (above.has(value)) return `${path} refers back to what contains it and`;
-  above.add(value);
-  for (const [key, item] of Object.entries(value)) {
-    const next = Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key;
-    const found = findUnencodable(item, next, above);
-    if (found) return found;
-  }
-  above.delete(value);
-  return undefined;
 }
 
 /** Bytes of the typed arrays in an encoded value, without framing. */
