@@ -161,7 +161,7 @@ export class Executor {
         signal: abort.signal,
       });
     } catch (error) {
-      this.#options.onLostError(message.method, error);
+      if (!abort.signal.aborted) this.#options.onLostError(message.method, error);
     } finally {
       this.#all.delete(abort);
     }

@@ -11,7 +11,7 @@ export { table } from './table.js';
 /** `start`, `status` and `stop`. */
 export function newProgram(description: string, version: string): Command {
   const program = new Command('patchbay').description(description).version(version);
-  program.exitOverride().showHelpAfterError();
+  program.exitOverride().showHelpAfterError('(see patchbay <command> --help)');
   addStart(program);
   addStatus(program);
   addStop(program);

@@ -12,7 +12,7 @@ export class PlacementGroup implements AsyncDisposable {
     this.#head = head;
   }
 
-  /** Ends the group's actors and gives its resources back. */
+  /** Ends the group's actors; settles when they are dead and their resources free. */
   async remove(): Promise<void> {
     await this.#head.request({ kind: 'group.remove', group: this.id });
   }

@@ -89,8 +89,7 @@ class Turn {
         this.#createGroup({ from, id: message.id }, message);
         return;
       case 'group.remove':
-        this.#removeGroup(message.group);
-        this.#reply({ from, id: message.id }, null);
+        this.#removeGroup(message.group, { from, id: message.id });
         this.#retry();
         return;
       case 'cancel':
@@ -265,9 +264,14 @@ class Turn {
     this.#retry();
   }
 
-  #removeGroup(id: GroupId): void {
+  /** @param request Answered when the group's actors are dead and its resources free. */
+  #removeGroup(id: GroupId, request?: Request): void {
     const group = this.#state.groups.get(id);
-    if (!group) return;
+    if (!group) {
+      if (request) this.#reply(request, null);
+      return;
+    }
+    if (request) group.removers.push(request);
     const cause = new RuntimeError('E_ACTOR_DEAD', `its placement group ${id} was removed`);
     for (const actor of [...this.#state.actors.values()]) {
       if (actor.spec.bundle?.group === id) this.#end(actor, cause);
@@ -285,6 +289,7 @@ class Turn {
     }
     releaseGroup(this.#state, group);
     this.#state.groups.delete(id);
+    for (const request of group.removers) this.#reply(request, null);
   }
 
   /** The creator gave up waiting. */

@@ -20,6 +20,7 @@ export const createGroup = (
   since,
   why: [],
   removing: false,
+  removers: [],
 });
 
 export interface Retried {

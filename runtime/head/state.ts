@@ -73,6 +73,8 @@ export interface GroupRecord {
   why: readonly string[];
   /** Asked to go: its resources return when its last actor is dead. */
   removing: boolean;
+  /** Who asked for that, until it is done. */
+  readonly removers: Request[];
 }
 
 export interface HeadState {
