@@ -7,6 +7,23 @@ import type { WireError } from '../errors.js';
 import type { ActorId, CodeId, GroupId, NodeId } from '../ids.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from './address.js';
+import {
+  actorSpec,
+  address,
+  any,
+  bytes,
+  type Check,
+  count,
+  error,
+  flag,
+  gpu,
+  list,
+  listOf,
+  oneOf,
+  quantities,
+  real,
+  text,
+} from './checks.js';
 
 /** Oldest and newest protocol this build speaks. */
 export const protocol = { oldest: 1, newest: 1 } as const;
@@ -40,7 +57,8 @@ export interface ActorSpec {
   readonly maxConcurrency?: number;
 }
 
-export type GroupStrategy = 'pack' | 'spread' | 'strict-pack' | 'strict-spread';
+const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
+export type GroupStrategy = (typeof strategies)[number];
 
 /** Calls between any two processes. `id` counts per link and sender. */
 export type CallMessage =
@@ -147,16 +165,6 @@ export type Message = CallMessage | AnswerMessage | ToHead | ToAgent | HostMessa
 export type MessageKind = Message['kind'];
 export type MessageOf<Kind extends MessageKind> = Extract<Message, { readonly kind: Kind }>;
 
-type Check = (value: unknown) => boolean;
-const text: Check = (value) => typeof value === 'string';
-const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const real: Check = (value) => typeof value === 'number';
-const flag: Check = (value) => typeof value === 'boolean';
-const list: Check = Array.isArray;
-const record: Check = (value) => typeof value === 'object' && value !== null && !list(value);
-const bytes: Check = (value) => value instanceof Uint8Array;
-const any: Check = () => true;
-
 type Shape<Kind extends MessageKind> = {
   readonly [Field in Exclude<keyof MessageOf<Kind>, 'kind'>]-?: Check;
 };
@@ -170,31 +178,31 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   cancel: { id: count },
   'stream.credit': { id: count, count },
   reply: { id: count, value: any },
-  error: { id: count, error: record },
+  error: { id: count, error },
   'stream.item': { id: count, value: any },
   'stream.end': { id: count },
-  'node.join': { id: count, node: text, name: text, resources: record, gpus: list },
+  'node.join': { id: count, node: text, name: text, resources: quantities, gpus: listOf(gpu) },
   'node.beat': { node: text, lagMs: real },
-  'actor.alive': { actor: text, address: record },
-  'actor.exited': { actor: text, cause: record },
-  'actor.create': { id: count, spec: record },
+  'actor.alive': { actor: text, address },
+  'actor.exited': { actor: text, cause: error },
+  'actor.create': { id: count, spec: actorSpec },
   'actor.find': { id: count, name: text },
   'actor.kill': { id: count, actor: text },
   'actor.verdict': { id: count, actor: text },
-  'group.create': { id: count, bundles: list, strategy: text },
+  'group.create': { id: count, bundles: listOf(quantities), strategy: oneOf(...strategies) },
   'group.remove': { id: count, group: text },
-  'code.put': { id: count, code: text, source: bytes, externals: list },
+  'code.put': { id: count, code: text, source: bytes, externals: listOf(text) },
   'code.has': { id: count, code: text },
   'code.get': { id: count, code: text },
   status: { id: count },
-  'actor.start': { actor: text, label: text, spec: record, gpus: list },
+  'actor.start': { actor: text, label: text, spec: actorSpec, gpus: listOf(text) },
   'actor.stop': { actor: text },
   'node.stop': { why: text },
   'host.ready': { pid: count },
   'host.start': {
     id: count,
     actor: text,
-    spec: record,
+    spec: actorSpec,
     file: text,
     label: text,
     node: text,
@@ -221,9 +229,11 @@ export function toPositional(message: Message): unknown[] {
 /** The message, or in words why it is none. */
 export function fromPositional(row: unknown): Message | string {
   if (!Array.isArray(row)) return 'a message that is not a list';
-  const shape = fields[row[0] as number];
-  if (!shape) return `unknown message number ${String(row[0])}`;
-  const kind = kinds[row[0] as number]!;
+  const number: unknown = row[0];
+  if (typeof number !== 'number') return 'a message without a number';
+  const shape = fields[number];
+  if (!shape) return `unknown message number ${number}`;
+  const kind = kinds[number]!;
   if (row.length !== shape.length + 1) return `${kind} with ${row.length - 1} fields`;
   const message: Record<string, unknown> = { kind };
   for (let index = 0; index < shape.length; index++) {

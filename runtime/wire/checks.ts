@@ -1,0 +1,60 @@
+/** What the fields of messages must look like on arrival. Whoever handles a message relies on it. */
+
+export type Check = (value: unknown) => boolean;
+
+export const text: Check = (value) => typeof value === 'string';
+export const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+export const real: Check = (value) => typeof value === 'number';
+export const flag: Check = (value) => typeof value === 'boolean';
+export const bytes: Check = (value) => value instanceof Uint8Array;
+export const list: Check = Array.isArray;
+export const any: Check = () => true;
+
+export const listOf =
+  (item: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(item);
+
+export const oneOf =
+  (...values: readonly unknown[]): Check =>
+  (value) =>
+    values.includes(value);
+
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const record =
+  (shape: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isObject(value) && Object.entries(shape).every(([field, check]) => check(value[field]));
+
+export const quantities: Check = (value) => isObject(value) && Object.values(value).every(count);
+
+export const address: Check = record({ process: text, machine: text, unix: text, url: text });
+
+export const gpu: Check = record({ index: count, uuid: text, name: text, memoryMb: real });
+
+export const error: Check = (value) =>
+  isObject(value) &&
+  text(value['name']) &&
+  text(value['message']) &&
+  optional(text)(value['code']) &&
+  optional(text)(value['stack']) &&
+  optional(error)(value['cause']);
+
+export const actorSpec: Check = record({
+  code: text,
+  exportName: text,
+  args: bytes,
+  resources: quantities,
+  name: optional(text),
+  bundle: optional(record({ group: text, index: count })),
+  node: optional(text),
+  thread: optional(flag),
+  maxConcurrency: optional((value) => real(value) && (value as number) >= 1),
+});
