@@ -43,10 +43,19 @@ export class InboundStream {
     signal: AbortSignal | undefined,
     aborted: (signal: AbortSignal) => Error,
   ): AsyncGenerator<Item> {
-    const onAbort = (): void => this.fail(aborted(signal!));
+    let finished = false;
+    // Also after an error: it may tell of one item that could not be sent, and the producer still waits for credit.
+    const cancel = (): void => {
+      if (!finished) this.#control.cancel();
+      finished = true;
+    };
+    // The producer hears of it at once, however long the consumer stays away.
+    const onAbort = (): void => {
+      this.fail(aborted(signal!));
+      cancel();
+    };
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    let finished = false;
     try {
       while (true) {
         if (this.#state.phase === 'failed' && signal?.aborted) throw this.#state.error;
@@ -59,14 +68,14 @@ export class InboundStream {
           });
           this.#wake = undefined;
         } else {
-          finished = !signal?.aborted;
           if (this.#state.phase === 'failed') throw this.#state.error;
+          finished = true;
           return;
         }
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      if (!finished) this.#control.cancel();
+      cancel();
     }
   }
 
