@@ -55,7 +55,7 @@ export class EndpointOutbound implements Outbound {
   }
 
   tell(ref: ActorRef, method: string, args: readonly unknown[]): void {
-    this.endpoint.to(ref.address).send({ kind: 'tell', actor: ref.actor, method, args });
+    this.endpoint.to(ref.address).tell({ kind: 'tell', actor: ref.actor, method, args });
   }
 
   latest(

@@ -45,7 +45,7 @@ export class RelayOutbound implements Outbound {
   }
 
   tell(ref: ActorRef, method: string, args: readonly unknown[]): void {
-    this.#host.send({ kind: 'tell', actor: relay, method: 'tell', args: [ref, method, args] });
+    this.#host.tell({ kind: 'tell', actor: relay, method: 'tell', args: [ref, method, args] });
   }
 
   latest(
@@ -55,7 +55,7 @@ export class RelayOutbound implements Outbound {
     slot: string,
     credits: number,
   ): void {
-    this.#host.send({
+    this.#host.tell({
       kind: 'tell',
       actor: relay,
       method: 'latest',

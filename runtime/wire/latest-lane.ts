@@ -8,6 +8,13 @@ import type { ActorId } from '../ids.js';
 /** Messages of one slot that may be under way at once. Age-1 readers need two: one in use, one waiting. */
 export const defaultCredits = 2;
 
+export interface LatestTraffic {
+  /** Messages and their typed-array bytes handed to the link on the latest-wins lane. */
+  latestMessages: number;
+  latestPayloadBytes: number;
+  latestDropped: number;
+}
+
 interface Slot {
   credits: number;
   waiting: Uint8Array<ArrayBuffer> | undefined;
@@ -15,14 +22,15 @@ interface Slot {
 
 export class LatestLane {
   readonly #slots = new Map<string, Slot>();
-  readonly #send: (bytes: Uint8Array<ArrayBuffer>) => void;
+  readonly #send: (bytes: Uint8Array<ArrayBuffer>) => boolean;
   #dropped = 0;
 
-  constructor(send: (bytes: Uint8Array<ArrayBuffer>) => void) {
+  /** @param send Says whether the link took the bytes: a full one drops them, as a newer message would. */
+  constructor(send: (bytes: Uint8Array<ArrayBuffer>) => boolean) {
     this.#send = send;
   }
 
-  /** Messages replaced before they were sent. */
+  /** Messages that were never sent: replaced by newer ones, or refused by a full link. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -33,7 +41,7 @@ export class LatestLane {
     this.#slots.set(key, state);
     if (state.credits > 0) {
       state.credits--;
-      this.#send(bytes);
+      this.#sendOrDrop(state, bytes);
       return;
     }
     if (state.waiting) this.#dropped++;
@@ -46,10 +54,16 @@ export class LatestLane {
     if (state.waiting) {
       const bytes = state.waiting;
       state.waiting = undefined;
-      this.#send(bytes);
+      this.#sendOrDrop(state, bytes);
     } else {
       state.credits++;
     }
+  }
+
+  #sendOrDrop(state: Slot, bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#send(bytes)) return;
+    this.#dropped++;
+    state.credits++;
   }
 }
 

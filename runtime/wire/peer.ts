@@ -3,12 +3,13 @@
  * peer exists before its link does; what is sent meanwhile waits, encoded, in order.
  */
 
-import { fromWireError, RuntimeError, toWireError } from '../errors.js';
+import { messageOf, RuntimeError, toWireError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
 import { decodeFrame, encodeFrame } from './frame.js';
-import { LatestLane } from './latest-lane.js';
+import { LatestLane, type LatestTraffic } from './latest-lane.js';
 import type { Lane, Link } from './link.js';
-import type { Message, MessageKind, MessageOf } from './messages.js';
+import type { Message, MessageOf } from './messages.js';
+import { aborted, isRequest, PendingAnswers, type RequestBody } from './pending.js';
 import { InboundStream } from './stream.js';
 import { type Revive, segmentBytes } from './value.js';
 
@@ -19,32 +20,13 @@ export interface PeerEvents {
   closed(peer: Peer, why: string): void;
 }
 
-type RequestKind = {
-  [Kind in MessageKind]: MessageOf<Kind> extends { readonly id: number } ? Kind : never;
-}[MessageKind];
-/** A message that wants an answer, without its `id`. */
-export type RequestBody = {
-  [Kind in RequestKind]: Omit<MessageOf<Kind>, 'id'>;
-}[RequestKind];
-
-type Pending =
-  | { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }
-  | InboundStream;
-
-export interface PeerTraffic {
-  /** Messages and their typed-array bytes handed to the link on the latest-wins lane. */
-  latestMessages: number;
-  latestPayloadBytes: number;
-  latestDropped: number;
-}
-
 export class Peer {
   readonly process: ProcessId;
   readonly name: string;
-  readonly traffic: PeerTraffic = { latestMessages: 0, latestPayloadBytes: 0, latestDropped: 0 };
+  readonly traffic: LatestTraffic = { latestMessages: 0, latestPayloadBytes: 0, latestDropped: 0 };
   readonly #events: PeerEvents;
   readonly #revive: Revive;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new PendingAnswers();
   readonly #latest: LatestLane;
   readonly #outbox: Record<Lane, Message[]> = { control: [], call: [], latest: [] };
   #unsent: { readonly bytes: Uint8Array<ArrayBuffer>; readonly lane: Lane }[] = [];
@@ -64,9 +46,14 @@ export class Peer {
     this.#events = events;
     this.#revive = revive(this);
     this.#latest = new LatestLane((bytes) => {
+      try {
+        this.#transmit(bytes, 'latest');
+      } catch {
+        return false;
+      }
       this.traffic.latestMessages++;
       this.traffic.latestPayloadBytes += segmentBytes(bytes);
-      this.#transmit(bytes, 'latest');
+      return true;
     });
   }
 
@@ -91,7 +78,11 @@ export class Peer {
     });
     const unsent = this.#unsent;
     this.#unsent = [];
-    for (const { bytes, lane } of unsent) this.#transmit(bytes, lane);
+    try {
+      for (const { bytes, lane } of unsent) this.#transmit(bytes, lane);
+    } catch (cause) {
+      this.#break(new RuntimeError('E_BACKPRESSURE', messageOf(cause), { cause }));
+    }
   }
 
   /** There will be no link. */
@@ -115,6 +106,18 @@ export class Peer {
   }
 
   /**
+   * Send what nobody answers. It is encoded now, so the caller hears at once what is wrong with it.
+   *
+   * @throws RuntimeError `E_ENCODE`, `E_BACKPRESSURE`.
+   */
+  tell(message: MessageOf<'tell'>): void {
+    if (this.#closed !== undefined) return;
+    const bytes = encodeFrame([message]);
+    this.#flush();
+    this.#transmit(bytes, 'call');
+  }
+
+  /**
    * @throws The error that the peer answered with, `E_PEER_LOST` if the link breaks first, `E_ABORTED` on abort (the
    * peer is told to stop, its late answer is ignored).
    */
@@ -128,7 +131,7 @@ export class Peer {
     const id = this.#nextId++;
     return new Promise<Value>((resolve, reject) => {
       const onAbort = (): void => {
-        this.#pending.delete(id);
+        this.#pending.forget(id);
         this.send({ kind: 'cancel', id }, 'control');
         reject(aborted(signal!));
       };
@@ -139,7 +142,7 @@ export class Peer {
           then(value);
         };
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#pending.set(id, { resolve: settle(resolve), reject: settle(reject) });
+      this.#pending.add(id, { resolve: settle(resolve), reject: settle(reject) });
       this.send({ ...body, id } as Message, lane);
     });
   }
@@ -150,14 +153,14 @@ export class Peer {
     const stream = new InboundStream({
       credit: (count) => this.send({ kind: 'stream.credit', id, count }, 'control'),
       cancel: () => {
-        this.#pending.delete(id);
+        this.#pending.forget(id);
         this.send({ kind: 'cancel', id }, 'control');
       },
     });
     if (this.#closed !== undefined) {
       stream.fail(this.#lost());
     } else {
-      this.#pending.set(id, stream);
+      this.#pending.add(id, stream);
       this.send({ ...body, id } as Message);
     }
     return stream.items<Item>(options.signal, aborted);
@@ -192,13 +195,25 @@ export class Peer {
   #sendAlone(message: Message, lane: Lane): void {
     try {
       this.#transmit(encodeFrame([message]), lane);
-    } catch (error) {
-      if (message.kind === 'reply' || message.kind === 'stream.item') {
+    } catch (cause) {
+      const error = cause as RuntimeError;
+      const isAnswer = message.kind === 'reply' || message.kind === 'stream.item';
+      if (isAnswer && error.code === 'E_ENCODE') {
         this.send({ kind: 'error', id: message.id, error: toWireError(error) });
-      } else if ('id' in message) {
-        this.#settle(message.id)?.reject(error as Error);
+      } else if (isRequest(message)) {
+        this.#pending.fail(message.id, error);
+      } else {
+        // A peer that never gets an answer would wait for ever: better that it hears the link break.
+        this.#break(new RuntimeError('E_PEER_LOST', `${this.name}: ${error.message}`, { cause }));
       }
     }
+  }
+
+  #break(error: RuntimeError): void {
+    if (this.#closed !== undefined) return;
+    const link = this.#link;
+    this.#end(error);
+    link?.close(error.message);
   }
 
   #transmit(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void {
@@ -210,31 +225,19 @@ export class Peer {
     try {
       for (const message of decodeFrame(bytes, this.#revive)) this.#dispatch(message);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#link?.close(why);
-      this.#end(new RuntimeError('E_PROTOCOL', `${this.name}: ${why}`, { cause: error }));
+      const text = `${this.name}: ${messageOf(error)}`;
+      this.#break(new RuntimeError('E_PROTOCOL', text, { cause: error }));
     }
   }
 
   #dispatch(message: Message): void {
     switch (message.kind) {
       case 'reply':
-        this.#settle(message.id)?.resolve(message.value as never);
-        return;
       case 'error':
-        this.#settle(message.id)?.reject(fromWireError(message.error));
+      case 'stream.item':
+      case 'stream.end':
+        this.#pending.answer(message);
         return;
-      case 'stream.item': {
-        const stream = this.#pending.get(message.id);
-        if (stream instanceof InboundStream) stream.push(message.value);
-        return;
-      }
-      case 'stream.end': {
-        const stream = this.#pending.get(message.id);
-        this.#pending.delete(message.id);
-        if (stream instanceof InboundStream) stream.end();
-        return;
-      }
       case 'latest.credit':
         this.#latest.credit(message.actor as ActorId, message.slot);
         return;
@@ -243,23 +246,11 @@ export class Peer {
     }
   }
 
-  #settle(id: number): { resolve(value: never): void; reject(error: Error): void } | undefined {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    if (pending instanceof InboundStream) {
-      return { resolve: () => pending.end(), reject: (error) => pending.fail(error) };
-    }
-    return pending;
-  }
-
   #end(error: Error): void {
     if (this.#closed !== undefined) return;
     this.#closed = error.message;
     this.#unsent = [];
-    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(error);
+    this.#pending.failAll(error);
     this.#events.closed(this, error.message);
   }
 }
-
-const aborted = (signal: AbortSignal): Error =>
-  new RuntimeError('E_ABORTED', 'aborted by the caller', { cause: signal.reason });
