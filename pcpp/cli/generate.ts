@@ -1,6 +1,6 @@
 /** `patchbay generate`: one picture, on a running cluster or on one that lives only for it. */
 
-import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -138,10 +138,11 @@ function requestOf(prompt: string, options: GenerateOptions) {
 
 /** Found out before minutes of computing, not after. @throws PcppError `E_OPTION` */
 function writable(file: string): string {
-  const folder = dirname(file);
+  const isNew = !existsSync(file);
   try {
-    mkdirSync(folder, { recursive: true });
-    accessSync(existsSync(file) ? file : folder, constants.W_OK);
+    mkdirSync(dirname(file), { recursive: true });
+    closeSync(openSync(file, 'a'));
+    if (isNew) rmSync(file);
     return file;
   } catch (cause) {
     throw new PcppError('E_OPTION', `cannot write ${file}: ${String(cause)}`, { cause });

@@ -1,0 +1,106 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { decodePng } from '../../../pcpp/index.js';
+import { type Command, Terminal } from '../../helpers/command.js';
+import { descendantsOf, isAlive } from '../../helpers/descendants.js';
+import { until } from '../../helpers/until.js';
+
+interface ByHand {
+  readonly url: string;
+  readonly head: Command;
+  readonly nodes: readonly Command[];
+}
+
+async function startByHand(terminal: Terminal, nodes: number): Promise<ByHand> {
+  const head = terminal.start('start', '--head', '--port', '0');
+  const [, url] = await head.printed(/Head at (ws:\S+),/);
+  await head.printed(/patchbay stop/);
+  const started = Array.from({ length: nodes }, (_, index) =>
+    terminal.start('start', '--address', url!, '--cpus', '1', '--name', `n${index}`),
+  );
+  await Promise.all(started.map((node) => node.printed(/Node \S+ joined/)));
+  return { url: url!, head, nodes: started };
+}
+
+test.serial('head, nodes, status, generate, stop, and nothing stays', async (t) => {
+  await using terminal = new Terminal();
+  const { url, head, nodes } = await startByHand(terminal, 2);
+  const token = join(terminal.folder, 'home', 'token');
+  t.is(statSync(token).mode & 0o777, 0o600);
+
+  const status = await terminal.run('status', '--address', url);
+  t.regex(status.stdout, /2 nodes, 0 actors/);
+  t.regex(status.stdout, /n0\s+0\/1 cpu/);
+
+  const prompt = 'a sailboat on a lake at sunset';
+  const options = ['--size', '128x192', '--steps', '6', '--seed', '7', '--warmup', '2'];
+  const where = ['--address', url, '-o', 'boat.png'];
+  const made = await terminal.run('generate', prompt, ...options, '--mode', 'pcpp', ...where);
+  t.is(made.code, 0, made.stderr);
+  t.regex(made.stdout, /128x192, seed 7, pcpp on 2 devices/);
+  t.regex(made.stdout, /per displaced step, \d+ % less than DistriFusion/);
+  const png = decodePng(readFileSync(join(terminal.folder, 'boat.png')));
+  t.is(png.image.width, 128);
+  t.is(png.image.height, 192);
+  t.is(png.text['Prompt'], prompt);
+
+  const started = [head, ...nodes].flatMap(({ pid }) => [pid, ...descendantsOf(pid)]);
+  t.true(started.length > 3);
+  const stopped = await terminal.run('stop');
+  t.is(stopped.code, 0, stopped.stderr);
+  t.is(stopped.stdout.match(/Stopped/g)?.length, 3);
+  for (const command of [head, ...nodes]) t.is((await command.outcome).code, 0);
+  await until('all processes are gone', () => started.every((pid) => !isAlive(pid)));
+  t.regex((await terminal.run('stop')).stdout, /Nothing runs here/);
+});
+
+test.serial('a node that is killed outright takes its hosts with it', async (t) => {
+  await using terminal = new Terminal();
+  const { url, nodes } = await startByHand(terminal, 1);
+  const [node] = nodes;
+  const hosts = descendantsOf(node!.pid);
+  node!.kill('SIGKILL');
+  await until('its hosts are gone', () => hosts.every((pid) => !isAlive(pid)));
+  const status = await terminal.run('status', '--address', url);
+  t.regex(status.stdout, /0 nodes/);
+  t.regex((await terminal.run('stop')).stdout, /Stopped head/);
+});
+
+test.serial('a node whose head goes away says so and ends', async (t) => {
+  await using terminal = new Terminal();
+  const { head, nodes } = await startByHand(terminal, 1);
+  head.kill('SIGKILL');
+  const { code, stderr } = await nodes[0]!.outcome;
+  t.is(code, 1);
+  t.regex(stderr, /E_PEER_LOST: the head is gone/);
+});
+
+test.serial('a wrong token, a wrong address and a taken name are told apart', async (t) => {
+  await using terminal = new Terminal();
+  await using stranger = new Terminal();
+  const { url } = await startByHand(terminal, 1);
+  const without = await stranger.run('status', '--address', url);
+  t.is(without.code, 1);
+  t.regex(without.stderr, /E_TOKEN: no token/);
+  await stranger.start('start', '--head', '--port', '0').printed(/patchbay stop/);
+  const wrong = await stranger.run('generate', 'x', '--address', url);
+  t.is(wrong.code, 1);
+  t.regex(wrong.stderr, /E_TOKEN: \S+ refused the token/);
+  const taken = await terminal.run('start', '--address', url, '--name', 'n0');
+  t.regex(taken.stderr, /E_NAME_TAKEN: a node named n0/);
+  const nobody = await terminal.run('generate', 'x', '--address', 'ws://127.0.0.1:1');
+  t.is(nobody.code, 1);
+  t.regex(nobody.stderr, /E_UNREACHABLE: no cluster at ws:\/\/127\.0\.0\.1:1/);
+  const malformed = await terminal.run('status', '--address', 'localhost');
+  t.regex(malformed.stderr, /E_OPTION: address localhost is not of the form/);
+});
+
+test.serial('a port that is taken is named', async (t) => {
+  await using terminal = new Terminal();
+  const { url } = await startByHand(terminal, 0);
+  const { port } = new URL(url);
+  const second = await terminal.run('start', '--head', '--port', port);
+  t.is(second.code, 1);
+  t.regex(second.stderr, new RegExp(`E_LISTEN: cannot listen on 127\\.0\\.0\\.1:${port}`));
+});

@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { Terminal } from '../../helpers/command.js';
+import { descendantsOf, isAlive } from '../../helpers/descendants.js';
+import { until } from '../../helpers/until.js';
+
+test.serial('without an address a cluster lives for one picture', async (t) => {
+  await using terminal = new Terminal();
+  const small = ['--size', '128x128', '--steps', '3', '--warmup', '1'];
+  const command = terminal.start('generate', 'alps, a lake', ...small, '-o', 'new/alps.png');
+  const { code, stdout, stderr } = await command.outcome;
+  t.is(code, 0, stderr);
+  t.regex(stdout, /pcpp on 2 devices/);
+  t.true(existsSync(join(terminal.folder, 'new', 'alps.png')));
+});
+
+test.serial('an interrupt cancels the job and leaves no process', async (t) => {
+  await using terminal = new Terminal();
+  const command = terminal.start('generate', 'alps', '--steps', '1000', '--size', '128x128');
+  await command.printed(/\d+ ms\/step/);
+  const processes = descendantsOf(command.pid);
+  t.true(processes.length >= 5);
+  command.kill('SIGINT');
+  const { code, stderr } = await command.outcome;
+  t.is(code, 1);
+  t.regex(stderr, /E_ABORTED/);
+  await until('all processes are gone', () => processes.every((pid) => !isAlive(pid)));
+  t.false(existsSync(join(terminal.folder, 'patchbay.png')));
+});
+
+const refusals: readonly [name: string, code: number, text: RegExp, ...args: readonly string[]][] =
+  [
+    [
+      'an unknown model directory',
+      1,
+      /E_MODEL_DIR: there is no model directory \/nope/,
+      '--model',
+      '/nope',
+    ],
+    ['a size that cannot be divided', 1, /E_SIZE: .* nearest: 128x128/, '--size', '130x128'],
+    ['a size that is none', 2, /Expected WIDTHxHEIGHT/, '--size', 'big'],
+    [
+      'a border fraction out of range',
+      1,
+      /E_OPTION: borderFraction must be a number in 0\.\.1/,
+      '--border',
+      '1.5',
+    ],
+    ['more devices than rows', 1, /E_PARTITION: 2 patches/, '--size', '64x64'],
+    ['no devices', 1, /E_OPTION: devices must be a whole number from 1/, '--devices', '0'],
+    [
+      'an unknown mode',
+      2,
+      /Allowed choices are single, sync, distrifusion, pcpp/,
+      '--mode',
+      'magic',
+    ],
+    ['an unknown sampler', 2, /Allowed choices are ddim/, '--sampler', 'magic'],
+    ['a sampler that does not fit the model', 1, /E_/, '--sampler', 'ddim'],
+    ['a file that cannot be written', 1, /E_OPTION: cannot write/, '-o', '/proc/nothing.png'],
+  ];
+
+for (const [name, code, text, ...args] of refusals) {
+  test.serial(`generate refuses ${name}`, async (t) => {
+    await using terminal = new Terminal();
+    const outcome = await terminal.run('generate', 'a lake', ...args);
+    t.is(outcome.code, code, outcome.stderr);
+    t.regex(outcome.stderr, text);
+  });
+}
