@@ -21,6 +21,8 @@ export interface LinkLimits {
   readonly socketBytes: number;
   /** Ping this often; a peer silent for three pings is lost. @default 5_000 */
   readonly pingMs: number;
+  /** A peer that does not answer the closing within this is cut off. @default 2_000 */
+  readonly closeMs: number;
 }
 
 export const linkLimits: LinkLimits = {
@@ -29,6 +31,7 @@ export const linkLimits: LinkLimits = {
   maxQueuedBytes: 1024 * 1024 * 1024,
   socketBytes: 1024 * 1024,
   pingMs: 5_000,
+  closeMs: 2_000,
 };
 
 const prefixBytes = 8;
@@ -82,7 +85,12 @@ export class WebSocketLink implements Link {
 
   send(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void {
     if (this.#closed !== undefined) throw new RuntimeError('E_CLOSED', this.#closed);
-    if (this.#queued + bytes.byteLength > this.#limits.maxQueuedBytes) {
+    const { maxFrameBytes, maxQueuedBytes } = this.#limits;
+    if (bytes.byteLength > maxFrameBytes) {
+      const text = `${bytes.byteLength} bytes in one message; the limit is ${maxFrameBytes}`;
+      throw new RuntimeError('E_ENCODE', text);
+    }
+    if (this.#queued + bytes.byteLength > maxQueuedBytes) {
       throw new RuntimeError(
         'E_BACKPRESSURE',
         `${this.#queued} bytes are queued for a peer that does not read`,
@@ -95,8 +103,16 @@ export class WebSocketLink implements Link {
 
   close(why: string): void {
     if (this.#closed !== undefined) return;
-    this.#socket.close(1000, why.slice(0, 100));
+    this.#shut(1000, why);
     this.#end(why);
+  }
+
+  #shut(code: number, why: string): void {
+    // A reason has room for 123 bytes, and no script needs more than three for a UTF-16 unit.
+    this.#socket.close(code, why.slice(0, 40));
+    const timer = setTimeout(() => this.#socket.terminate(), this.#limits.closeMs);
+    timer.unref();
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   #pump(): void {
@@ -135,6 +151,7 @@ export class WebSocketLink implements Link {
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#closed !== undefined) return;
+    this.#silentPings = 0;
     const lane = lanes[data[1] ?? lanes.length];
     const piece = data[0];
     if (!isBinary || data.byteLength < prefixBytes || !lane || piece === undefined || piece > 2) {
@@ -152,12 +169,15 @@ export class WebSocketLink implements Link {
       this.#refuse(`a frame of ${total} bytes; the limit is ${this.#limits.maxFrameBytes}`);
       return;
     }
-    if (piece === 1) this.#partial.set(lane, { bytes: new Uint8Array(total), filled: 0 });
-    const partial = this.#partial.get(lane);
-    if (!partial || partial.filled + body.byteLength > partial.bytes.byteLength) {
+    const known = this.#partial.get(lane);
+    const partial = known ?? { bytes: new Uint8Array(piece === 1 ? total : 0), filled: 0 };
+    const room = partial.bytes.byteLength - partial.filled;
+    const follows = piece === 2 && known?.bytes.byteLength === total;
+    if ((!follows && (piece !== 1 || known)) || body.byteLength > room) {
       this.#refuse('a piece that belongs to no frame');
       return;
     }
+    this.#partial.set(lane, partial);
     partial.bytes.set(body, partial.filled);
     partial.filled += body.byteLength;
     if (partial.filled < partial.bytes.byteLength) return;
@@ -171,7 +191,7 @@ export class WebSocketLink implements Link {
   }
 
   #refuse(what: string): void {
-    this.#socket.close(1002, what.slice(0, 100));
+    this.#shut(1002, what);
     this.#end(`the peer sent ${what}`);
   }
 
