@@ -56,7 +56,8 @@ export class Executor {
         return;
       case 'latest':
         void this.#runTell(message).then(() => {
-          from.send({ kind: 'latest.credit', actor: message.actor, slot: message.slot }, 'control');
+          const { sender, actor, slot } = message;
+          from.send({ kind: 'latest.credit', sender, actor, slot }, 'control');
         });
         return;
       case 'latest.credit':

@@ -65,8 +65,9 @@ export class EndpointOutbound implements Outbound {
     slot: string,
     credits: number,
   ): void {
-    const message = { kind: 'latest', actor: ref.actor, slot, method, args } as const;
-    this.endpoint.to(ref.address).latest(message, credits);
+    const { actor, address: to } = ref;
+    const sender = this.endpoint.process;
+    this.endpoint.to(to).latest({ kind: 'latest', sender, to, actor, slot, credits, method, args });
   }
 
   async kill(ref: ActorRef): Promise<void> {

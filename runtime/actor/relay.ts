@@ -4,8 +4,9 @@
  */
 
 import { RuntimeError } from '../errors.js';
-import type { ActorId } from '../ids.js';
+import type { ActorId, ProcessId } from '../ids.js';
 import { ActorRef } from '../wire/address.js';
+import { encodeFrame } from '../wire/frame.js';
 import type { Peer } from '../wire/peer.js';
 import type { Invoke } from './executor.js';
 import type { Outbound } from './handle.js';
@@ -15,9 +16,12 @@ const relay = '' as ActorId;
 /** On the thread. */
 export class RelayOutbound implements Outbound {
   readonly #host: Peer;
+  readonly #process: ProcessId;
 
-  constructor(host: Peer) {
+  /** @param process The host's: credits of the latest-wins lane go back to it. */
+  constructor(host: Peer, process: ProcessId) {
     this.#host = host;
+    this.#process = process;
   }
 
   call(
@@ -55,12 +59,11 @@ export class RelayOutbound implements Outbound {
     slot: string,
     credits: number,
   ): void {
-    this.#host.tell({
-      kind: 'tell',
-      actor: relay,
-      method: 'latest',
-      args: [ref, method, args, slot, credits],
-    });
+    const { actor, address: to } = ref;
+    const sender = this.#process;
+    // Encoded for its last reader; the host passes the frame on as it is.
+    const message = { kind: 'latest', sender, to, actor, slot, credits, method, args } as const;
+    this.#host.forward(encodeFrame([message]), 'latest');
   }
 
   async kill(ref: ActorRef): Promise<void> {
@@ -77,7 +80,7 @@ export class RelayOutbound implements Outbound {
 /** On the host: what the thread asked for, done over the host's links. */
 export const relayInvoke =
   (outbound: Outbound): Invoke =>
-  (how, [ref, method, args, slot, credits], { signal }) => {
+  (how, [ref, method, args], { signal }) => {
     if (!(ref instanceof ActorRef)) throw new RuntimeError('E_PROTOCOL', 'a relay to nobody');
     const name = method as string;
     const values = args as readonly unknown[];
@@ -88,8 +91,6 @@ export const relayInvoke =
         return outbound.stream(ref, name, values, signal);
       case 'tell':
         return outbound.tell(ref, name, values);
-      case 'latest':
-        return outbound.latest(ref, name, values, slot as string, credits as number);
       case 'kill':
         return outbound.kill(ref);
       default:

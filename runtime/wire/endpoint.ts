@@ -21,13 +21,15 @@ import {
   tokenMatches,
   welcomeHeader,
 } from './handshake.js';
-import type { Message, Role } from './messages.js';
+import type { Message, MessageOf, Role } from './messages.js';
 import { Peer } from './peer.js';
 import type { Revive } from './value.js';
 import { type LinkLimits, linkLimits, WebSocketLink } from './websocket-link.js';
 
 export interface EndpointEvents {
   message(peer: Peer, message: Message): void;
+  /** With the frame it came in, to be passed on as it is. @default `message` */
+  latest?(peer: Peer, message: MessageOf<'latest'>, frame: Uint8Array<ArrayBuffer>): void;
   /** A process has dialled in. */
   joined?(peer: Peer, hello: Hello): void;
   left?(peer: Peer, why: string): void;
@@ -160,14 +162,16 @@ export class Endpoint {
   }
 
   #newPeer(process: ProcessId, role: Role): Peer {
+    const { events } = this.#options;
     const peer = new Peer(
       process,
       `${role} ${process}`,
       {
-        message: (from, message) => this.#options.events.message(from, message),
+        message: (from, message) => events.message(from, message),
+        ...(events.latest ? { latest: events.latest } : {}),
         closed: (from, why) => {
           if (this.#peers.get(process) === from) this.#peers.delete(process);
-          this.#options.events.left?.(from, why);
+          events.left?.(from, why);
           this.#hellos.delete(from);
         },
       },

@@ -7,7 +7,7 @@ export type Lane = 'control' | 'call' | 'latest';
 export const lanes: readonly Lane[] = ['control', 'call', 'latest'];
 
 export interface LinkEvents {
-  frame(bytes: Uint8Array): void;
+  frame(bytes: Uint8Array<ArrayBuffer>): void;
   /** Once, whoever closed it. */
   closed(why: string): void;
 }
@@ -15,7 +15,11 @@ export interface LinkEvents {
 export interface Link {
   /** Attach the receiver; frames that came before are delivered first. */
   open(events: LinkEvents): void;
-  /** @throws RuntimeError `E_BACKPRESSURE` if the peer has stopped reading and the queue is full. */
+  /**
+   * Takes the bytes: they must not change any more.
+   *
+   * @throws RuntimeError `E_BACKPRESSURE` if the peer has stopped reading and the queue is full.
+   */
   send(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void;
   close(why: string): void;
 }
@@ -32,7 +36,7 @@ export function memoryLink(): readonly [Link, Link] {
 class MemoryLink implements Link {
   #other: MemoryLink | undefined;
   #events: LinkEvents | undefined;
-  #waiting: Uint8Array[] = [];
+  #waiting: Uint8Array<ArrayBuffer>[] = [];
   #closed = false;
 
   connect(other: MemoryLink): void {
@@ -50,7 +54,7 @@ class MemoryLink implements Link {
     setImmediate(() => this.#other?.receive(copy));
   }
 
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#closed) return;
     if (this.#events) this.#events.frame(bytes);
     else this.#waiting.push(bytes);

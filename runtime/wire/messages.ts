@@ -4,7 +4,7 @@
  */
 
 import type { WireError } from '../errors.js';
-import type { ActorId, CodeId, GroupId, NodeId } from '../ids.js';
+import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../ids.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from './address.js';
 import {
@@ -80,12 +80,22 @@ export type CallMessage =
   | {
       /** Fire and forget on the latest-wins lane: an unsent older message of the slot is dropped. */
       readonly kind: 'latest';
+      /** Process that the credit goes back to. */
+      readonly sender: ProcessId;
+      readonly to: Address;
       readonly actor: ActorId;
       readonly slot: string;
+      /** Messages of the slot that may be under way at once. */
+      readonly credits: number;
       readonly method: string;
       readonly args: readonly unknown[];
     }
-  | { readonly kind: 'latest.credit'; readonly actor: ActorId; readonly slot: string }
+  | {
+      readonly kind: 'latest.credit';
+      readonly sender: ProcessId;
+      readonly actor: ActorId;
+      readonly slot: string;
+    }
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'stream.credit'; readonly id: number; readonly count: number };
 
@@ -173,8 +183,16 @@ type Shape<Kind extends MessageKind> = {
 const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   call: { id: count, actor: text, method: text, args: list, stream: flag },
   tell: { actor: text, method: text, args: list },
-  latest: { actor: text, slot: text, method: text, args: list },
-  'latest.credit': { actor: text, slot: text },
+  latest: {
+    sender: text,
+    to: address,
+    actor: text,
+    slot: text,
+    credits: count,
+    method: text,
+    args: list,
+  },
+  'latest.credit': { sender: text, actor: text, slot: text },
   cancel: { id: count },
   'stream.credit': { id: count, count },
   reply: { id: count, value: any },

@@ -4,7 +4,7 @@
  */
 
 import { messageOf, RuntimeError, toWireError } from '../errors.js';
-import type { ActorId, ProcessId } from '../ids.js';
+import type { ProcessId } from '../ids.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import { LatestLane, type LatestTraffic } from './latest-lane.js';
 import type { Lane, Link } from './link.js';
@@ -16,6 +16,10 @@ import { type Revive, segmentBytes } from './value.js';
 export interface PeerEvents {
   /** Everything but answers. Must not throw. */
   message(peer: Peer, message: Message): void;
+  /** A message of the latest-wins lane with the frame it came in, to be passed on as it is. @default `message` */
+  latest?(peer: Peer, message: MessageOf<'latest'>, frame: Uint8Array<ArrayBuffer>): void;
+  /** A credit for a message that this process only passed on. @default it is for this peer's own lane */
+  credit?(message: MessageOf<'latest.credit'>): void;
   /** Once. Pending requests have been rejected with `E_PEER_LOST` already. */
   closed(peer: Peer, why: string): void;
 }
@@ -166,11 +170,23 @@ export class Peer {
     return stream.items<Item>(options.signal, aborted);
   }
 
-  /** Publish on the latest-wins lane. The value is encoded now, so the caller may reuse its buffers. */
-  latest(message: MessageOf<'latest'>, credits: number): void {
+  /**
+   * Publish on the latest-wins lane.
+   *
+   * @param frame The message encoded. @default encoded now, so that the caller may reuse its buffers
+   */
+  latest(
+    message: MessageOf<'latest'>,
+    frame: Uint8Array<ArrayBuffer> = encodeFrame([message]),
+  ): void {
     if (this.#closed !== undefined) return;
-    this.#latest.publish(message.actor, message.slot, credits, encodeFrame([message]));
+    this.#latest.publish(message.actor, message.slot, message.credits, frame);
     this.traffic.latestDropped = this.#latest.dropped;
+  }
+
+  /** Pass a frame on. It is given away. */
+  forward(frame: Uint8Array<ArrayBuffer>, lane: Lane): void {
+    if (this.#closed === undefined) this.#transmit(frame, lane);
   }
 
   #lost(): Error {
@@ -221,16 +237,16 @@ export class Peer {
     else if (this.#closed === undefined) this.#unsent.push({ bytes, lane });
   }
 
-  #receive(bytes: Uint8Array): void {
+  #receive(frame: Uint8Array<ArrayBuffer>): void {
     try {
-      for (const message of decodeFrame(bytes, this.#revive)) this.#dispatch(message);
+      for (const message of decodeFrame(frame, this.#revive)) this.#dispatch(message, frame);
     } catch (error) {
       const text = `${this.name}: ${messageOf(error)}`;
       this.#break(new RuntimeError('E_PROTOCOL', text, { cause: error }));
     }
   }
 
-  #dispatch(message: Message): void {
+  #dispatch(message: Message, frame: Uint8Array<ArrayBuffer>): void {
     switch (message.kind) {
       case 'reply':
       case 'error':
@@ -239,7 +255,12 @@ export class Peer {
         this.#pending.answer(message);
         return;
       case 'latest.credit':
-        this.#latest.credit(message.actor as ActorId, message.slot);
+        if (this.#events.credit) this.#events.credit(message);
+        else this.#latest.credit(message.actor, message.slot);
+        return;
+      case 'latest':
+        if (this.#events.latest) this.#events.latest(this, message, frame);
+        else this.#events.message(this, message);
         return;
       default:
         this.#events.message(this, message);

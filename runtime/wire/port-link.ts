@@ -18,12 +18,14 @@ export class PortLink implements Link {
 
   open(events: LinkEvents): void {
     this.#events = events;
-    this.#port.on('message', (bytes: Uint8Array) => events.frame(bytes));
+    this.#port.on('message', (bytes: Uint8Array<ArrayBuffer>) => events.frame(bytes));
   }
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#closed) throw new RuntimeError('E_CLOSED', 'the thread ended');
-    this.#port.postMessage(bytes, [bytes.buffer]);
+    // Memory that holds more than the frame belongs to others too.
+    const own = bytes.buffer.byteLength - bytes.byteLength <= 8 ? bytes : bytes.slice();
+    this.#port.postMessage(own, [own.buffer]);
   }
 
   close(why: string): void {

@@ -10,6 +10,7 @@ import { addExtension, Packr } from 'msgpackr';
 import { RuntimeError } from '../errors.js';
 import { ActorRef, type Address } from './address.js';
 import { MapEntries, withEntries } from './map-entries.js';
+import { newFrame } from './memory.js';
 import { findUnencodable } from './unencodable.js';
 
 /** Turns a decoded reference into whatever stands for the actor in this process. */
@@ -143,18 +144,25 @@ export function encodeValue(value: unknown, named: unknown = value): Uint8Array<
   const table = 8 + 4 * segments.length;
   let size = align(table + header.byteLength);
   for (const segment of segments) size = align(size + segment.byteLength);
-  const bytes = new Uint8Array(size);
-  const words = new DataView(bytes.buffer);
+  const bytes = newFrame(size);
+  const words = new DataView(bytes.buffer, bytes.byteOffset);
   words.setUint32(0, header.byteLength, true);
   words.setUint32(4, segments.length, true);
   bytes.set(header, table);
-  let offset = align(table + header.byteLength);
+  let offset = padded(bytes, table + header.byteLength);
   segments.forEach((segment, index) => {
     words.setUint32(8 + 4 * index, segment.byteLength, true);
     bytes.set(new Uint8Array(segment.buffer, segment.byteOffset, segment.byteLength), offset);
-    offset = align(offset + segment.byteLength);
+    offset = padded(bytes, offset + segment.byteLength);
   });
   return bytes;
+}
+
+/** The next aligned offset; what is skipped is zeroed, lest it tell what was in memory before. */
+function padded(bytes: Uint8Array, offset: number): number {
+  const next = align(offset);
+  bytes.fill(0, offset, next);
+  return next;
 }
 
 /**

@@ -2,13 +2,15 @@
  * A link over one WebSocket. Frames above the chunk size travel in pieces, and lanes take turns between pieces, so
  * that a small call never waits for a whole border.
  *
- * Each WebSocket message starts with 8 bytes: u8 piece (0 whole, 1 first, 2 next), u8 lane, u16 zero, u32 bytes of the
- * whole frame. Lanes are ordered, so one unfinished frame per lane is all a receiver ever holds.
+ * A WebSocket message starts with 8 bytes: u8 piece (0 whole, 1 first, 2 next), u8 lane, u16 zero, u32 bytes of the
+ * whole frame. A whole frame follows in the same message; a piece is a message of its own, so that it is sent from where
+ * it lies. Lanes are ordered, so one unfinished frame per lane is all a receiver ever holds.
  */
 
 import type { WebSocket } from 'ws';
 import { RuntimeError } from '../errors.js';
 import { type Lane, type Link, type LinkEvents, lanes } from './link.js';
+import { newFrame } from './memory.js';
 
 export interface LinkLimits {
   /** Frames above this travel in pieces of this size. @default 256 KiB */
@@ -35,8 +37,8 @@ export const linkLimits: LinkLimits = {
 };
 
 const prefixBytes = 8;
-/** Frames below this are copied on arrival, so that they are aligned and do not pin the socket's buffer. */
-const copyBelow = 64 * 1024;
+/** Frames up to this go out in one message, copied behind their prefix; larger ones are sent from where they lie. */
+const inlineBytes = 16 * 1024;
 
 interface Outgoing {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -48,11 +50,19 @@ interface Incoming {
   filled: number;
 }
 
+/** What the next WebSocket message is a piece of. */
+interface Announced {
+  readonly lane: Lane;
+  readonly isFirst: boolean;
+  readonly total: number;
+}
+
 export class WebSocketLink implements Link {
   readonly #socket: WebSocket;
   readonly #limits: LinkLimits;
   readonly #queues: Record<Lane, Outgoing[]> = { control: [], call: [], latest: [] };
   readonly #partial = new Map<Lane, Incoming>();
+  #announced: Announced | undefined;
   #queued = 0;
   #turn = 0;
   #events: LinkEvents | undefined;
@@ -136,58 +146,79 @@ export class WebSocketLink implements Link {
     const queue = this.#queues[lane];
     const frame = queue[0]!;
     const total = frame.bytes.byteLength;
-    const size = Math.min(total - frame.sent, this.#limits.chunkBytes);
-    const message = Buffer.allocUnsafe(prefixBytes + size);
-    message.writeUInt8(size === total ? 0 : frame.sent === 0 ? 1 : 2, 0);
-    message.writeUInt8(lanes.indexOf(lane), 1);
-    message.writeUInt16LE(0, 2);
-    message.writeUInt32LE(total, 4);
-    message.set(frame.bytes.subarray(frame.sent, frame.sent + size), prefixBytes);
+    const isWhole = total <= inlineBytes;
+    const size = isWhole ? total : Math.min(total - frame.sent, this.#limits.chunkBytes);
+    const prefix = Buffer.allocUnsafe(prefixBytes + (isWhole ? total : 0));
+    prefix.writeUInt8(isWhole ? 0 : frame.sent === 0 ? 1 : 2, 0);
+    prefix.writeUInt8(lanes.indexOf(lane), 1);
+    prefix.writeUInt16LE(0, 2);
+    prefix.writeUInt32LE(total, 4);
+    const piece = frame.bytes.subarray(frame.sent, frame.sent + size);
     frame.sent += size;
     this.#queued -= size;
     if (frame.sent === total) queue.shift();
-    this.#socket.send(message, { binary: true }, () => this.#pump());
+    const sent = (): void => this.#pump();
+    if (isWhole) {
+      prefix.set(piece, prefixBytes);
+      this.#socket.send(prefix, { binary: true }, sent);
+    } else {
+      this.#socket.send(prefix, { binary: true });
+      this.#socket.send(piece, { binary: true }, sent);
+    }
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#closed !== undefined) return;
     this.#silentPings = 0;
+    const announced = this.#announced;
+    this.#announced = undefined;
+    if (!isBinary) {
+      this.#refuse('a text');
+    } else if (announced) {
+      this.#assemble(announced, data);
+    } else {
+      this.#announce(data);
+    }
+  }
+
+  /** A whole small frame, or what the next message is a piece of. */
+  #announce(data: Buffer): void {
     const lane = lanes[data[1] ?? lanes.length];
     const piece = data[0];
-    if (!isBinary || data.byteLength < prefixBytes || !lane || piece === undefined || piece > 2) {
+    if (data.byteLength < prefixBytes || !lane || piece === undefined || piece > 2) {
       this.#refuse('a malformed piece');
       return;
     }
     const total = data.readUInt32LE(4);
     const body = data.subarray(prefixBytes);
-    if (piece === 0) {
-      if (body.byteLength === total) this.#deliver(body);
-      else this.#refuse('a frame of the wrong length');
-      return;
-    }
-    if (total > this.#limits.maxFrameBytes) {
+    if (piece === 0 && body.byteLength === total) {
+      // Copied, so that it is aligned and does not pin the socket's buffer.
+      this.#events?.frame(Uint8Array.from(body));
+    } else if (piece === 0 || body.byteLength > 0) {
+      this.#refuse('a frame of the wrong length');
+    } else if (total > this.#limits.maxFrameBytes) {
       this.#refuse(`a frame of ${total} bytes; the limit is ${this.#limits.maxFrameBytes}`);
-      return;
+    } else {
+      this.#announced = { lane, isFirst: piece === 1, total };
     }
+  }
+
+  #assemble({ lane, isFirst, total }: Announced, body: Buffer): void {
     const known = this.#partial.get(lane);
-    const partial = known ?? { bytes: new Uint8Array(piece === 1 ? total : 0), filled: 0 };
-    const room = partial.bytes.byteLength - partial.filled;
-    const follows = piece === 2 && known?.bytes.byteLength === total;
-    if ((!follows && (piece !== 1 || known)) || body.byteLength > room) {
+    const follows = isFirst ? !known : known?.bytes.byteLength === total;
+    const partial = known ?? { bytes: newFrame(follows ? total : 0), filled: 0 };
+    if (!follows || body.byteLength > total - partial.filled) {
       this.#refuse('a piece that belongs to no frame');
       return;
     }
-    this.#partial.set(lane, partial);
     partial.bytes.set(body, partial.filled);
     partial.filled += body.byteLength;
-    if (partial.filled < partial.bytes.byteLength) return;
+    if (partial.filled < total) {
+      this.#partial.set(lane, partial);
+      return;
+    }
     this.#partial.delete(lane);
     this.#events?.frame(partial.bytes);
-  }
-
-  #deliver(body: Buffer): void {
-    const aligned = body.byteOffset % 8 === 0 && body.byteLength >= copyBelow;
-    this.#events?.frame(aligned ? body : Uint8Array.from(body));
   }
 
   #refuse(what: string): void {

@@ -49,13 +49,14 @@ const host: Peer = new Peer(
   { message: receive, closed: () => undefined },
   () => (to) => makeHandle(to, outbound),
 );
-const outbound = new RelayOutbound(host);
+const outbound = new RelayOutbound(host, ref.address.process);
 host.attach(new PortLink(port));
 
 function receive(from: Peer, message: Message): void {
   switch (message.kind) {
     case 'call':
     case 'tell':
+    case 'latest':
       (message.actor === ref.actor ? actor : control).receive(from, message);
       return;
     case 'cancel':

@@ -10,6 +10,7 @@ import type { Outbound } from '../actor/handle.js';
 import { relayInvoke } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
+import type { Endpoint } from '../wire/endpoint.js';
 import type { ActorSpec, Message } from '../wire/messages.js';
 import { Peer } from '../wire/peer.js';
 import { PortLink } from '../wire/port-link.js';
@@ -21,6 +22,8 @@ export interface ActorThreadOptions {
   readonly file: string;
   readonly spec: ActorSpec;
   readonly outbound: Outbound;
+  /** The host's: frames of the latest-wins lane pass through it untouched. */
+  readonly endpoint: Endpoint;
 }
 
 export class ActorThread {
@@ -33,7 +36,8 @@ export class ActorThread {
   }
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
-  static async start({ identity, file, spec, outbound }: ActorThreadOptions): Promise<ActorThread> {
+  static async start(options: ActorThreadOptions): Promise<ActorThread> {
+    const { identity, file, spec, outbound, endpoint } = options;
     const { port1, port2 } = new MessageChannel();
     const { self, node, resources } = identity;
     const data: ThreadData = {
@@ -59,6 +63,8 @@ export class ActorThread {
       `thread of ${self.label}`,
       {
         message: (from, message) => relayReceive(relay, from, message),
+        latest: (_, message, frame) => endpoint.to(message.to).latest(message, frame),
+        credit: (message) => endpoint.peers.get(message.sender)?.send(message, 'control'),
         closed: () => relay.stop(),
       },
       () => (ref) => ref,
@@ -76,6 +82,11 @@ export class ActorThread {
     const body = { kind: 'call', actor: this.#actor, method, args, stream } as const;
     return stream ? this.#peer.stream(body, { signal }) : this.#peer.request(body, { signal });
   };
+
+  /** A message of the latest-wins lane, still encoded. The actor reads it when it lets its thread. */
+  latest(frame: Uint8Array<ArrayBuffer>): void {
+    this.#peer.forward(frame, 'latest');
+  }
 
   async dispose(): Promise<void> {
     await this.#request('dispose', []);

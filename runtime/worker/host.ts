@@ -29,6 +29,8 @@ export interface HostOptions {
 /** What the host needs of its actor, wherever it runs. */
 export interface Living {
   readonly invoke: Invoke;
+  /** Takes a message of the latest-wins lane as the frame it came in. @default the executor runs it */
+  latest?(frame: Uint8Array<ArrayBuffer>): void;
   dispose(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export class Host {
       revive: () => (ref) => makeHandle(ref, this.#outbound),
       events: {
         message: (peer, message) => this.#message(peer, message),
+        latest: (peer, message, frame) => this.#latest(peer, message, frame),
         left: (peer) => {
           this.#actor?.executor.forget(peer);
           void this.#agent.then((agent) => agent === peer && onOrphan());
@@ -79,7 +82,6 @@ export class Host {
         return;
       case 'call':
       case 'tell':
-      case 'latest':
       case 'cancel':
       case 'stream.credit':
         if ('actor' in message && message.actor !== this.#actor?.ref.actor) {
@@ -95,6 +97,13 @@ export class Host {
     }
   }
 
+  #latest(peer: Peer, message: MessageOf<'latest'>, frame: Uint8Array<ArrayBuffer>): void {
+    const here = this.#actor;
+    if (message.actor !== here?.ref.actor) return;
+    if (here.living.latest) here.living.latest(frame);
+    else here.executor.receive(peer, message);
+  }
+
   async #start(message: MessageOf<'host.start'>): Promise<unknown> {
     const { actor, spec, file, label, node, nodeName, headUrl } = message;
     this.#headUrl = headUrl;
@@ -108,7 +117,13 @@ export class Host {
     const options = optionsOf(Class);
     const living =
       (spec.thread ?? options.thread)
-        ? await ActorThread.start({ identity, file, spec, outbound: this.#outbound })
+        ? await ActorThread.start({
+            identity,
+            file,
+            spec,
+            outbound: this.#outbound,
+            endpoint: this.#endpoint,
+          })
         : this.#inline(identity, Class, spec.args);
     const executor = new Executor({
       invoke: living.invoke,

@@ -36,8 +36,16 @@ const gpu = { index: 0, uuid: 'u', name: 'H100', memoryMb: 80_000 };
 const samples = {
   call: { id: 1, actor: 'a', method: 'm', args: [1, 'x'], stream: true },
   tell: { actor: 'a', method: 'm', args: [] },
-  latest: { actor: 'a', slot: 's', method: 'm', args: [Float32Array.of(1)] },
-  'latest.credit': { actor: 'a', slot: 's' },
+  latest: {
+    sender: 'p',
+    to: { process: 'q', machine: 'm', unix: '', url: 'ws://h:1' },
+    actor: 'a',
+    slot: 's',
+    credits: 2,
+    method: 'm',
+    args: [Float32Array.of(1)],
+  },
+  'latest.credit': { sender: 'p', actor: 'a', slot: 's' },
   cancel: { id: 2 },
   'stream.credit': { id: 2, count: 32 },
   reply: { id: 3, value: { any: ['thing'] } },

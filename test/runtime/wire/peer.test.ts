@@ -155,7 +155,7 @@ class FullLink implements Link {
     if (this.room-- <= 0) throw new RuntimeError('E_BACKPRESSURE', 'full');
   }
 
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array<ArrayBuffer>): void {
     this.#events?.frame(bytes);
   }
 
@@ -187,12 +187,15 @@ test('a full link fails requests and tells, and the link lives on', async (t) =>
 test('a full link drops latest messages, and their slot recovers', (t) => {
   const link = new FullLink(0);
   const peer = fullPeer(link);
-  const message = { kind: 'latest', actor, slot: 's', method: 'm', args: [] } as const;
-  for (let n = 0; n < 5; n++) peer.latest(message, 2);
+  const sender = 'p' as ProcessId;
+  const to = { process: sender, machine: '', unix: '', url: '' };
+  const lane = { sender, to, actor, slot: 's', credits: 2 };
+  const message = { kind: 'latest', ...lane, method: 'm', args: [] } as const;
+  for (let n = 0; n < 5; n++) peer.latest(message);
   t.is(peer.traffic.latestMessages, 0);
   t.is(peer.traffic.latestDropped, 5);
   link.room = 10;
-  peer.latest(message, 2);
+  peer.latest(message);
   t.is(peer.traffic.latestMessages, 1);
 });
 
