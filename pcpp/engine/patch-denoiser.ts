@@ -87,7 +87,8 @@ export class PatchDenoiser implements AsyncDisposable {
   }
 
   /**
-   * A denoiser for another image in the same session: this one is spent then, and its memory is not carried over.
+   * A denoiser for another image, or another patch, in the same session; it has a memory of its own. The session ends
+   * with whichever of them is disposed first.
    *
    * @param plan Made from the same graph's sites.
    * @throws PcppError `E_PARTITION`, as `open`.

@@ -100,6 +100,13 @@ export class GraphBuilder {
     return this.op('Slice', [value, start, end, this.int64([axis])]);
   }
 
+  /** @param inputs x [N, C, ...], then scale, bias, mean and variance, [C] each. */
+  batchNormalization(inputs: readonly string[], epsilon: number): string {
+    const result = this.op('BatchNormalization', inputs);
+    this.nodes.at(-1)!.attribute = [{ name: 'epsilon', type: types.float, f: epsilon }];
+    return result;
+  }
+
   reduceMean(value: string, axes: readonly number[], keepdims = false): string {
     const keep = keepdims ? 1 : 0;
     // The axes became an input with operator set 18.
@@ -109,7 +116,7 @@ export class GraphBuilder {
   }
 }
 
-const types = { int: 2, ints: 7 } as const;
+const types = { float: 1, int: 2, ints: 7 } as const;
 
 /** Integer attributes, which is all we write. */
 export const attributesOf = (attributes: Attributes): AttributeProto[] =>

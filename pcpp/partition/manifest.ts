@@ -38,8 +38,20 @@ export interface Manifest {
 
 export const isFresh = (site: Site): boolean => site.kind === 'conv' && site.fresh;
 
+/** Derived once per plan and pair: it is asked for several times in every step. */
+const known = new WeakMap<PatchPlan, Map<string, Manifest>>();
+
 /** What `from` sends to `to` after every displaced step. */
 export function manifestOf(plan: PatchPlan, from: number, to: number): Manifest {
+  const pairs = known.get(plan) ?? new Map<string, Manifest>();
+  known.set(plan, pairs);
+  const pair = `${from} ${to}`;
+  const manifest = pairs.get(pair) ?? deriveManifest(plan, from, to);
+  pairs.set(pair, manifest);
+  return manifest;
+}
+
+function deriveManifest(plan: PatchPlan, from: number, to: number): Manifest {
   const regions: Region[] = [];
   let offset = 0;
   const add = (region: Region): void => {

@@ -1,5 +1,5 @@
 // Before: y = (x - mean) / sqrt(var + eps) * scale + bias, moments of the whole image
-// After:  y = x * s + t with s = scale / sqrt(v + eps), t = bias - m1 * s
+// After:  y = BatchNormalization(x, scale, bias, m1, v): (x - m1) / sqrt(v + eps) * scale + bias
 //         own = mean over rows of (E[x], E[x^2]);  m = gn_a * own + gn_b;  v = m2 - m1^2, or own variance where negative
 
 import type { GraphBuilder } from '../onnx/builder.js';
@@ -10,11 +10,11 @@ import type { Edit } from './rule.js';
 
 type NormEdit = Extract<Edit, { kind: 'norm' }>;
 
-/** Scale and shift per channel that follow the normalisation; they are folded into s and t, which saves two passes. */
+/** Scale and shift per channel that follow the normalisation; folding them in saves two passes. */
 export interface AffineTail {
   readonly gamma: string;
   readonly beta: string;
-  /** The value that s and t now yield directly. */
+  /** The value that the normalisation now yields directly. */
   readonly output: string;
   readonly nodes: readonly NodeProto[];
 }
@@ -31,99 +31,92 @@ interface Norm {
   readonly tail: AffineTail | undefined;
 }
 
-/** @returns Names of the flat row moments: E[x] and E[x^2], [N, groups, rows] each. */
-export function emitNorm(builder: GraphBuilder, norm: Norm): [string, string] {
-  const { edit, batch, type, node } = norm;
+/** @returns Name of the flat row moments: E[x] and then E[x^2], 2 * [N, groups, rows]. */
+export function emitNorm(builder: GraphBuilder, norm: Norm): string {
+  const { edit, batch, type } = norm;
   const { groups, channels, width } = edit;
   const { float32 } = elementTypes;
-  const perGroup = channels / groups;
-  const image =
-    edit.flat && edit.channels === edit.groups
-      ? builder.reshape(edit.source, [batch, channels, -1, width])
-      : edit.source;
+  // Batch rows as channels, which is what BatchNormalization needs below. ONNX Runtime also leaves a product of reshaped
+  // values alone: that of convolution results it would take to its blocked layout and back. Pow is slower still.
+  const image = builder.reshape(edit.source, [1, batch * channels, -1, width]);
   // Squares of half-precision activations overflow: moments are float32 whatever the model is.
   const x = builder.casted(image, type, float32);
-  const [rows1, rows2] = [x, builder.op('Mul', [x, x])].map((value) => {
-    const columns = builder.reduceMean(value, [3]);
-    if (perGroup === 1) return columns;
-    return builder.reduceMean(builder.reshape(columns, [batch, groups, perGroup, -1]), [2]);
-  }) as [string, string];
-  const [own1, own2] = [rows1, rows2].map((rows) => builder.reduceMean(rows, [2], true)) as [
-    string,
-    string,
-  ];
-  const [b1, b2] = builder
-    .splitBy(builder.reshape(norm.terms, [2, batch, groups, 1]), builder.int64([1, 1]), 2)
-    .map((part) => builder.reshape(part, [batch, groups, 1])) as [string, string];
-  const used = (own: string, b: string): string =>
-    builder.op('Add', [builder.op('Mul', [own, 'gn_a']), b]);
-  const mean = used(own1, b1);
-  const variance = fallBack(
-    builder,
-    spread(builder, mean, used(own2, b2)),
-    spread(builder, own1, own2),
-  );
-  const deviation = builder.op('Sqrt', [
-    builder.op('Add', [variance, builder.float(edit.epsilon)]),
+  const columns = [x, builder.op('Mul', [x, x])].map((value) => builder.reduceMean(value, [3]));
+  const both = builder.reshape(builder.concat(columns, 0), [
+    2 * batch * groups,
+    channels / groups,
+    -1,
   ]);
-  const unit = builder.op('Reciprocal', [deviation]);
-  const parameter = (value: string): string =>
-    builder.reshape(
-      builder.casted(value, type, float32),
-      edit.perChannel ? [1, groups, perGroup] : [1, groups, 1],
-    );
-  let s = builder.op('Mul', [unit, parameter(node.input![1]!)]);
-  let t = builder.op('Sub', [parameter(node.input![2]!), builder.op('Mul', [mean, s])]);
-  if (norm.tail) {
-    const [gamma, beta] = [norm.tail.gamma, norm.tail.beta].map((value) =>
-      builder.reshape(builder.casted(value, type, float32), [1, groups, perGroup]),
-    ) as [string, string];
-    s = builder.op('Mul', [s, gamma]);
-    t = builder.op('Add', [builder.op('Mul', [t, gamma]), beta]);
-  }
-  apply(builder, norm, image, [s, t]);
-  return [builder.reshape(rows1, [-1]), builder.reshape(rows2, [-1])];
+  const rows = builder.reduceMean(both, [1]);
+  const [mean, variance] = usedMoments(builder, norm, builder.reduceMean(rows, [1]));
+  const [scale, bias] = parameters(builder, norm);
+  // One pass over the activations: x * s + t per channel.
+  const channelwise = builder.batchNormalization(
+    [x, scale, bias, perChannel(builder, norm, mean), perChannel(builder, norm, variance)],
+    edit.epsilon,
+  );
+  const isFlat = edit.flat && !norm.tail;
+  builder.reshape(
+    builder.casted(channelwise, float32, type),
+    isFlat ? [batch, groups, -1] : [batch, channels, -1, width],
+    norm.tail?.output ?? norm.node.output![0]!,
+  );
+  return builder.reshape(rows, [-1]);
 }
 
-const spread = (builder: GraphBuilder, mean: string, square: string): string =>
-  builder.op('Sub', [square, builder.op('Mul', [mean, mean])]);
-
-/** Stale moments can contradict fresh ones; rounding can make even the own variance a little negative. */
-function fallBack(builder: GraphBuilder, variance: string, own: string): string {
-  const isNegative = builder.op('Less', [variance, builder.float(0)]);
-  return builder.op('Relu', [builder.op('Where', [isNegative, own, variance])]);
+/**
+ * gn_a * own + gn_b, as mean and variance, [N * groups] each.
+ *
+ * @param own E[x] and E[x^2] of the own rows: [2 * N * groups].
+ */
+function usedMoments(builder: GraphBuilder, norm: Norm, own: string): [string, string] {
+  const half = norm.batch * norm.edit.groups;
+  const used = builder.op('Add', [builder.op('Mul', [own, 'gn_a']), norm.terms]);
+  const spread = (moments: string): [mean: string, variance: string] => {
+    const [mean, square] = builder.splitBy(moments, builder.int64([half, half]), 2);
+    const variance = builder.op('Sub', [square!, builder.op('Mul', [mean!, mean!])]);
+    return [mean!, variance];
+  };
+  const [mean, variance] = spread(used);
+  // Where the variance is negative, because stale moments contradict fresh ones, the own variance takes its place: the
+  // inner term is negative otherwise, and then at most `own`. Zero, because rounding can make even that one negative.
+  const own1 = builder.op('Min', [
+    spread(own)[1],
+    builder.op('Mul', [variance, builder.float(-1e30)]),
+  ]);
+  return [mean, builder.op('Max', [variance, own1, builder.float(0)])];
 }
 
-/** y = x * s + t on [N, C, rows, W], then in the shape that readers of the node expect. */
-function apply(
-  builder: GraphBuilder,
-  norm: Norm,
-  image: string,
-  st: readonly [string, string],
-): void {
+/** Scale and bias of the node and of the tail together, [N * C] each. Constant, so ONNX Runtime folds all of this. */
+function parameters(builder: GraphBuilder, norm: Norm): [scale: string, bias: string] {
   const { edit, batch, type, node, tail } = norm;
-  const { groups, channels } = edit;
-  const isWide = edit.perChannel || tail !== undefined || channels === groups;
-  // Per group where channels share s and t: [N, groups, 1] against [N, groups, -1].
-  const flatShape = [batch, groups, -1];
-  const shape = isWide ? [batch, channels, 1, 1] : [batch, groups, 1];
-  const [s, t] = st.map((value) =>
-    builder.casted(builder.reshape(value, shape), elementTypes.float32, type),
-  ) as [string, string];
-  const output = tail?.output ?? node.output![0]!;
-  const scaled = (x: string, result?: string): string =>
-    builder.op('Add', [builder.op('Mul', [x, s]), t], {}, result);
-  const keepsShape = tail !== undefined || !edit.flat;
-  if (isWide && keepsShape) scaled(image, output);
-  else if (isWide) builder.reshape(scaled(image), flatShape, output);
-  else if (edit.flat) scaled(builder.reshape(image, flatShape), output);
-  else {
-    builder.reshape(
-      scaled(builder.reshape(image, flatShape)),
-      [batch, channels, -1, edit.width],
-      output,
-    );
-  }
+  const perGroup = edit.channels / edit.groups;
+  const shaped = (value: string, last: number): string =>
+    builder.reshape(builder.casted(value, type, elementTypes.float32), [1, edit.groups, last]);
+  const expanded = (value: string): string => {
+    const all = builder.op('Expand', [value, builder.int64([batch, edit.groups, perGroup])]);
+    return builder.reshape(all, [batch * edit.channels]);
+  };
+  const last = edit.perChannel ? perGroup : 1;
+  const scale = shaped(node.input![1]!, last);
+  const bias = shaped(node.input![2]!, last);
+  if (!tail) return [expanded(scale), expanded(bias)];
+  const gamma = shaped(tail.gamma, perGroup);
+  const shifted = builder.op('Mul', [bias, gamma]);
+  return [
+    expanded(builder.op('Mul', [scale, gamma])),
+    expanded(builder.op('Add', [shifted, shaped(tail.beta, perGroup)])),
+  ];
+}
+
+/** [N * groups] as one value per batch row and channel: [N * C]. */
+function perChannel(builder: GraphBuilder, { edit, batch }: Norm, value: string): string {
+  const perGroup = edit.channels / edit.groups;
+  if (perGroup === 1) return value;
+  const groupOf = Array.from({ length: batch * edit.channels }, (_, channel) =>
+    Math.floor(channel / perGroup),
+  );
+  return builder.op('Gather', [value, builder.int64(groupOf)], { axis: 0 });
 }
 
 /**

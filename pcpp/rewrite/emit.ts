@@ -162,7 +162,7 @@ function emitNode(emission: Emission, node: NodeProto): void {
       };
       emission.norms.push(site);
       emission.moments.push(
-        ...emitNorm(builder, {
+        emitNorm(builder, {
           node: { ...node, input: inputs },
           edit: { ...edit, source: emission.renamed.get(edit.source) ?? edit.source },
           batch,

@@ -1,11 +1,12 @@
 // Before: MatMul(q, kT) + 0 * ConstantOfShape(shape of the scores)    (older attention processors: baddbmm)
 // After:  MatMul(q, kT) + 0 * [[[c]]]: a fill of many elements becomes one element of the same rank
 
-import { attribute } from '../onnx/graph.js';
-import type { NodeProto } from '../onnx/messages.js';
-import { elementTypes } from '../onnx/messages.js';
+import { attribute, type GraphView, viewOf } from '../onnx/graph.js';
+import { elementTypes, type NodeProto } from '../onnx/messages.js';
 import { floatTensor, type OnnxModel, openModel } from '../onnx/model.js';
 import type { Oracle } from '../onnx/oracle.js';
+
+const broadcasting: readonly (string | undefined)[] = ['Add', 'Sub', 'Mul', 'Div'];
 
 /**
  * Fills of rank 3 and more have a patch-dependent size that broadcasting supplies anyway.
@@ -13,7 +14,8 @@ import type { Oracle } from '../onnx/oracle.js';
  * @returns The same model if there is nothing to replace.
  */
 export function shrinkFills(model: OnnxModel, oracle: Oracle): OnnxModel {
-  const fills = (model.graph.node ?? []).filter((node) => isWideFill(node, oracle));
+  const view = viewOf(model.graph);
+  const fills = view.nodes.filter((node) => isWideFill(node, view, oracle));
   if (fills.length === 0) return model;
   const initializer = [...(model.graph.initializer ?? [])];
   for (const node of fills) {
@@ -27,10 +29,11 @@ export function shrinkFills(model: OnnxModel, oracle: Oracle): OnnxModel {
   return openModel({ ...model.proto, graph: { ...model.graph, node, initializer } }, model.folder);
 }
 
-function isWideFill(node: NodeProto, oracle: Oracle): boolean {
-  const name = node.output?.[0] ?? '';
+function isWideFill(node: NodeProto, view: GraphView, oracle: Oracle): boolean {
+  if (node.op_type !== 'ConstantOfShape') return false;
+  const name = node.output![0]!;
   const isFloat = oracle.types.get(name) !== elementTypes.int64;
-  return (
-    node.op_type === 'ConstantOfShape' && isFloat && (oracle.shapes.get(name)?.length ?? 0) >= 3
-  );
+  const readers = view.consumers.get(name) ?? [];
+  const broadcasts = readers.every((reader) => broadcasting.includes(reader.op_type));
+  return isFloat && broadcasts && (oracle.shapes.get(name)?.length ?? 0) >= 3;
 }

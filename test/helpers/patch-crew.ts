@@ -11,20 +11,25 @@ import type { Sampler } from '../../pcpp/samplers/sampler.js';
 import { concatBatch, concatRows, type Tensor, takeRows, tensor } from '../../pcpp/tensor.js';
 import { floats, type SafeTensor } from './safetensors.js';
 
-export class PatchCrew implements AsyncDisposable {
+/** One session per graph in a test file: opening one takes longer than most of what is tested in it. */
+const sessions = new WeakMap<PatchGraph, Promise<PatchDenoiser>>();
+
+export class PatchCrew {
   readonly plan: PatchPlan;
   readonly patches: readonly PatchDenoiser[];
 
-  constructor(plan: PatchPlan, patches: readonly PatchDenoiser[]) {
+  private constructor(plan: PatchPlan, patches: readonly PatchDenoiser[]) {
     this.plan = plan;
     this.patches = patches;
   }
 
   static async open(graph: PatchGraph, plan: PatchPlan): Promise<PatchCrew> {
-    const patches: PatchDenoiser[] = [];
-    for (let index = 0; index < patchCount(plan); index++) {
-      patches.push(await PatchDenoiser.open(graph, plan, index));
-    }
+    const first = sessions.get(graph) ?? PatchDenoiser.open(graph, plan, 0);
+    sessions.set(graph, first);
+    const owner = await first;
+    const patches = Array.from({ length: patchCount(plan) }, (_, index) =>
+      owner.replan(plan, index),
+    );
     return new PatchCrew(plan, patches);
   }
 
@@ -73,10 +78,6 @@ export class PatchCrew implements AsyncDisposable {
         others.map((patch) => [patch.index, patch.outbound(to, latents?.[patch.index])]),
       );
     });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const patch of this.patches) await patch[Symbol.asyncDispose]();
   }
 }
 

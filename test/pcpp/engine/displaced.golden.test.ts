@@ -2,9 +2,9 @@
 
 import test from 'ava';
 import { planPatches } from '../../../pcpp/partition/plan.js';
-import { compilePatchGraph } from '../../../pcpp/rewrite/compile.js';
 import { createSampler } from '../../../pcpp/samplers/create-sampler.js';
 import { type Tensor, tensor } from '../../../pcpp/tensor.js';
+import { compiledGraph } from '../../helpers/compiled-graph.js';
 import { goldenJson, goldenPath, maxAbsDifference } from '../../helpers/golden.js';
 import { conditioningOf, PatchCrew, runCrew } from '../../helpers/patch-crew.js';
 import { floats, readSafetensors, type SafeTensor } from '../../helpers/safetensors.js';
@@ -58,7 +58,7 @@ for (const entry of manifest.two_step) {
   test(`${entry.name}: a whole step, then two displaced ones`, async (t) => {
     const { height, width, batch, mode } = entry;
     const golden = readSafetensors(goldenPath(`refs/displaced/${entry.name}.safetensors`));
-    const graph = await compilePatchGraph(unet, { height, width, batch });
+    const graph = await compiledGraph(unet, { height, width, batch });
     const plan = planPatches(graph.sites, {
       height,
       width,
@@ -67,7 +67,7 @@ for (const entry of manifest.two_step) {
       patches: entry.n,
       borderFraction: entry.p ?? 1,
     });
-    await using crew = await PatchCrew.open(graph, plan);
+    const crew = await PatchCrew.open(graph, plan);
     const conditioning = conditioningOf(golden);
     const near = (got: Tensor, name: string): void => {
       const distance = maxAbsDifference(got.data, floats(golden, name));
@@ -118,7 +118,7 @@ for (const run of runs) {
     // Runs that differ only in group normalisation share their inputs with the run they vary.
     const golden = readSafetensors(goldenPath(`refs/displaced/${run.name}.safetensors`));
     const batch = run.guidance_scale > 1 ? 2 : 1;
-    const graph = await compilePatchGraph(unet, { height, width, batch });
+    const graph = await compiledGraph(unet, { height, width, batch });
     const plan = planPatches(graph.sites, {
       height,
       width,
@@ -128,7 +128,7 @@ for (const run of runs) {
       borderFraction: run.p ?? 1,
       groupNorm: isMode(groupnorm) ? groupNorms[groupnorm] : 'corrected',
     });
-    await using crew = await PatchCrew.open(graph, plan);
+    const crew = await PatchCrew.open(graph, plan);
     const history = await runCrew({
       crew,
       sampler: createSampler(run.scheduler, { steps: run.num_inference_steps }),

@@ -1,0 +1,51 @@
+/** The sites of an imaginary denoiser with a level at 1/8: a latent convolution, two more, attention and two norms. */
+
+import type { ConvSite, GraphSites } from '../../pcpp/rewrite/sites.js';
+
+const [batch, width] = [2, 8];
+const full = { times: 1, over: 1 };
+const half = { times: 1, over: 2 };
+const deep = { times: 1, over: 8 };
+
+const conv: ConvSite = {
+  kind: 'conv',
+  id: 0,
+  node: 'conv_in',
+  level: full,
+  outLevel: full,
+  outer: batch * 4,
+  inner: 1,
+  rowSize: width,
+  kernel: 3,
+  stride: 1,
+  dilation: 1,
+  padTop: 1,
+  padBottom: 1,
+  fresh: true,
+};
+
+export const exampleSites: GraphSites = {
+  batch,
+  channels: 4,
+  width,
+  downsampling: 8,
+  borders: [
+    conv,
+    { ...conv, id: 1, node: 'conv', outer: batch * 16, fresh: false },
+    { ...conv, id: 2, node: 'down', outer: batch * 16, fresh: false, stride: 2, outLevel: half },
+    {
+      kind: 'attention',
+      id: 3,
+      node: 'k',
+      level: deep,
+      outer: batch * 2 * 5,
+      inner: 1,
+      rowSize: 1,
+    },
+    { kind: 'attention', id: 4, node: 'v', level: deep, outer: batch * 2, inner: 1, rowSize: 5 },
+  ],
+  norms: [
+    { id: 0, node: 'norm', level: full, groups: 4 },
+    { id: 1, node: 'deep norm', level: deep, groups: 8 },
+  ],
+};

@@ -1,0 +1,61 @@
+/** Checks that a patch graph computes what the original graph computes, when nothing is stale. */
+
+import type { ExecutionContext } from 'ava';
+import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
+import { planPatches } from '../../pcpp/partition/plan.js';
+import type { PatchGraph } from '../../pcpp/rewrite/compile.js';
+import type { Tensor } from '../../pcpp/tensor.js';
+import { maxAbsDifference } from './golden.js';
+import { PatchCrew } from './patch-crew.js';
+
+export interface Expectation {
+  /** The original graph, a path or its bytes. */
+  readonly original: string | Uint8Array;
+  readonly graph: PatchGraph;
+  /** [N, C, H, W] */
+  readonly sample: Tensor;
+  readonly timestep?: number;
+  readonly conditioning?: Values;
+  /** As in `PlanOptions.patches`; each entry is one split. */
+  readonly splits: readonly (number | readonly number[])[];
+}
+
+/** At most this share of the largest output may differ. */
+const tolerance = 1e-5;
+
+export async function checkFreshPatches(t: ExecutionContext, expected: Expectation): Promise<void> {
+  const { graph, sample } = expected;
+  const timestep = expected.timestep ?? 0;
+  const conditioning = expected.conditioning ?? {};
+  const [batch, , height, width] = sample.dims as [number, number, number, number];
+  const truth = await runOriginal(expected, timestep, conditioning);
+  const allowed = tolerance * truth.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  t.true(allowed > 0);
+  for (const patches of expected.splits) {
+    const options = { height, width, batch, patches, mode: 'distrifusion' } as const;
+    const crew = await PatchCrew.open(graph, planPatches(graph.sites, options));
+    const check = (noise: Tensor, what: string): void => {
+      const distance = maxAbsDifference(noise.data, truth);
+      t.true(distance <= allowed, `${what} of [${crew.plan.bounds}]: ${distance} > ${allowed}`);
+    };
+    for (const noise of await crew.whole(sample, timestep, conditioning)) check(noise, 'whole');
+    // The whole-image run saw the same sample, so its borders are fresh; so are those of the first displaced step.
+    check(await crew.displaced(sample, timestep, conditioning), 'patches');
+    const messages = crew.messages();
+    check(await crew.displaced(sample, timestep, conditioning, messages), 'patches by message');
+  }
+}
+
+async function runOriginal(
+  { original, sample }: Expectation,
+  timestep: number,
+  conditioning: Values,
+): Promise<Float32Array> {
+  await using session = await Session.open(original);
+  const feeds: Record<string, Value> = { ...conditioning, sample: { type: 'float32', ...sample } };
+  if (session.inputs.some(({ name }) => name === 'timestep')) {
+    feeds['timestep'] = { type: 'float32', dims: [], data: Float32Array.of(timestep) };
+  }
+  const results = await session.run(feeds);
+  return results['out_sample']!.data as Float32Array;
+}

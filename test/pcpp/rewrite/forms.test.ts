@@ -1,0 +1,243 @@
+/** Every rule on a graph of its own: it fires, and patches with fresh borders equal the whole. */
+
+import test from 'ava';
+import type { NodeProto, TensorProto } from '../../../pcpp/onnx/messages.js';
+import { int64Tensor, saveModel } from '../../../pcpp/onnx/model.js';
+import { compileModel } from '../../../pcpp/rewrite/compile.js';
+import { checkFreshPatches } from '../../helpers/fresh-patches.js';
+import { node, noise, type SmallGraph, smallModel, weight } from '../../helpers/small-graph.js';
+
+const [height, width] = [24, 4];
+
+interface Form extends SmallGraph {
+  readonly name: string;
+  readonly borders: number;
+  readonly norms: number;
+}
+
+const conv = (input: string, output: string, kernel: number, more: Record<string, number[]> = {}) =>
+  node('Conv', [input, `w${kernel}`], [output], {
+    kernel_shape: [kernel, kernel],
+    pads: Array<number>(4).fill((kernel - 1) / 2),
+    ...more,
+  });
+
+const w3: TensorProto = weight('w3', [4, 4, 3, 3]);
+const shapes: TensorProto[] = [
+  int64Tensor('tokens', [0, 0, -1]),
+  int64Tensor('image', [0, 4, -1, width]),
+  int64Tensor('groups', [0, 2, -1]),
+];
+
+/** [N, C, H, W] to tokens, self-attention with one head, and back. */
+const attentionNodes = (scores: readonly NodeProto[]): NodeProto[] => [
+  node('Reshape', ['sample', 'tokens'], ['flat']),
+  node('Transpose', ['flat'], ['x'], { perm: [0, 2, 1] }),
+  node('MatMul', ['x', 'wq'], ['q']),
+  node('MatMul', ['x', 'wk'], ['k']),
+  node('MatMul', ['x', 'wv'], ['v']),
+  ...scores,
+  node('Transpose', ['mixed'], ['back'], { perm: [0, 2, 1] }),
+  node('Reshape', ['back', 'image'], ['out_sample']),
+];
+
+const attentionWeights = [
+  ...shapes,
+  ...['wq', 'wk', 'wv'].map((name, index) => weight(name, [4, 4], 20 + index)),
+];
+
+const forms: readonly Form[] = [
+  {
+    name: 'a 3x3 convolution on the latent',
+    borders: 1,
+    norms: 0,
+    nodes: [conv('sample', 'out_sample', 3)],
+    initializers: [w3],
+  },
+  {
+    name: 'a 5x5 convolution behind another',
+    borders: 2,
+    norms: 0,
+    nodes: [conv('sample', 'a', 3), conv('a', 'out_sample', 5)],
+    initializers: [w3, weight('w5', [4, 4, 5, 5])],
+  },
+  {
+    name: 'a dilated convolution',
+    borders: 2,
+    norms: 0,
+    nodes: [
+      conv('sample', 'a', 3),
+      conv('a', 'out_sample', 3, { dilations: [2, 1], pads: [2, 1, 2, 1] }),
+    ],
+    initializers: [w3],
+  },
+  {
+    name: 'down by 2, up by 2',
+    borders: 3,
+    norms: 0,
+    nodes: [
+      conv('sample', 'a', 3),
+      conv('a', 'low', 3, { strides: [2, 2] }),
+      node('Resize', ['low', '', 'twice'], ['up'], {
+        mode: 'nearest',
+        nearest_mode: 'floor',
+        coordinate_transformation_mode: 'asymmetric',
+      }),
+      conv('up', 'b', 3),
+      node('Add', ['a', 'b'], ['out_sample']),
+    ],
+    initializers: [
+      w3,
+      { ...weight('twice', [4]), raw_data: new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer) },
+    ],
+  },
+  {
+    name: 'group normalisation as exporters write it',
+    borders: 1,
+    norms: 1,
+    nodes: [
+      conv('sample', 'a', 3),
+      node('Reshape', ['a', 'groups'], ['g']),
+      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n'], { epsilon: { float: 1e-5 } }),
+      node('Reshape', ['n', 'image'], ['i']),
+      node('Mul', ['i', 'gamma'], ['m']),
+      node('Add', ['m', 'beta'], ['out_sample']),
+    ],
+    initializers: [
+      w3,
+      ...shapes,
+      weight('ones', [2], 4),
+      weight('zeros', [2], 5),
+      weight('gamma', [4, 1, 1], 6),
+      weight('beta', [4, 1, 1], 8),
+    ],
+  },
+  {
+    name: 'group normalisation without scale and shift behind it',
+    borders: 0,
+    norms: 1,
+    nodes: [
+      node('Reshape', ['sample', 'groups'], ['g']),
+      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n']),
+      node('Reshape', ['n', 'image'], ['i']),
+      node('Sigmoid', ['i'], ['out_sample']),
+    ],
+    initializers: [...shapes, weight('ones', [2], 4), weight('zeros', [2], 5)],
+  },
+  {
+    name: 'instance normalisation, one group per channel',
+    borders: 0,
+    norms: 1,
+    nodes: [node('InstanceNormalization', ['sample', 'ones', 'zeros'], ['out_sample'])],
+    initializers: [weight('ones', [4], 4), weight('zeros', [4], 5)],
+  },
+  {
+    name: 'as many groups as channels, on three axes',
+    borders: 0,
+    norms: 1,
+    nodes: [
+      node('Reshape', ['sample', 'tokens'], ['g']),
+      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n']),
+      node('Reshape', ['n', 'image'], ['out_sample']),
+    ],
+    initializers: [...shapes, weight('ones', [4], 4), weight('zeros', [4], 5)],
+  },
+  {
+    name: 'the GroupNormalization operator',
+    opset: 21,
+    borders: 0,
+    norms: 1,
+    nodes: [
+      node('GroupNormalization', ['sample', 'gamma', 'beta'], ['out_sample'], { num_groups: 2 }),
+    ],
+    initializers: [weight('gamma', [4], 6), weight('beta', [4], 8)],
+  },
+  {
+    name: 'attention out of MatMul and Softmax',
+    borders: 2,
+    norms: 0,
+    nodes: attentionNodes([
+      node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
+      node('MatMul', ['q', 'kt'], ['s']),
+      node('Softmax', ['s'], ['p'], { axis: -1 }),
+      node('MatMul', ['p', 'v'], ['mixed']),
+    ]),
+    initializers: attentionWeights,
+  },
+  {
+    name: 'older attention that adds nothing times a fill of the scores',
+    borders: 2,
+    norms: 0,
+    nodes: attentionNodes([
+      node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
+      node('MatMul', ['q', 'kt'], ['s']),
+      node('Shape', ['s'], ['size']),
+      node('ConstantOfShape', ['size'], ['fill']),
+      node('Mul', ['fill', 'zero'], ['nothing']),
+      node('Add', ['nothing', 's'], ['t']),
+      node('Softmax', ['t'], ['p'], { axis: -1 }),
+      node('MatMul', ['p', 'v'], ['mixed']),
+    ]),
+    initializers: [...attentionWeights, { ...weight('zero', [1]), raw_data: new Uint8Array(4) }],
+  },
+  {
+    name: 'the Attention operator',
+    opset: 23,
+    borders: 2,
+    norms: 0,
+    nodes: attentionNodes([
+      node('Attention', ['q', 'k', 'v'], ['mixed'], { q_num_heads: 2, kv_num_heads: 2 }),
+    ]),
+    initializers: attentionWeights,
+  },
+  {
+    name: 'attention to a fixed context needs nobody',
+    borders: 0,
+    norms: 0,
+    nodes: attentionNodes([
+      node('MatMul', ['q', 'context'], ['s']),
+      node('Softmax', ['s'], ['p'], { axis: -1 }),
+      node('Transpose', ['context'], ['values'], { perm: [0, 2, 1] }),
+      node('MatMul', ['p', 'values'], ['mixed']),
+    ]),
+    initializers: [...attentionWeights, weight('context', [1, 4, 5], 33)],
+  },
+  {
+    name: 'channels split, gated and joined',
+    borders: 0,
+    norms: 0,
+    nodes: [
+      node('Split', ['sample'], ['a', 'b'], { axis: 1 }),
+      node('Gelu', ['a'], ['c']),
+      node('Mul', ['c', 'b'], ['d']),
+      node('Concat', ['d', 'a'], ['out_sample'], { axis: 1 }),
+    ],
+    opset: 20,
+  },
+];
+
+for (const { name, borders, norms, ...graph } of forms) {
+  test(name, async (t) => {
+    const model = smallModel(withSplitCount(graph));
+    const compiled = await compileModel(model, { height, width, batch: 2 });
+    t.is(compiled.sites.borders.length, borders);
+    t.is(compiled.sites.norms.length, norms);
+    await checkFreshPatches(t, {
+      original: saveModel(model),
+      graph: compiled,
+      sample: noise([2, 4, height, width]),
+      splits: [1, 2, [2, 1, 3]],
+    });
+  });
+}
+
+/** Operator set 18 and newer want to know into how many parts. */
+function withSplitCount(graph: SmallGraph): SmallGraph {
+  if ((graph.opset ?? 17) < 18) return graph;
+  const nodes = graph.nodes.map((entry) =>
+    entry.op_type === 'Split'
+      ? node('Split', entry.input!, entry.output!, { axis: 1, num_outputs: 2 })
+      : entry,
+  );
+  return { ...graph, nodes };
+}

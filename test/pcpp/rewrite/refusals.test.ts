@@ -1,0 +1,174 @@
+/** What cannot be split is refused by node, operator, reason and remedy. */
+
+import test from 'ava';
+import { PcppError } from '../../../pcpp/errors.js';
+import { int64Tensor } from '../../../pcpp/onnx/model.js';
+import { compileModel } from '../../../pcpp/rewrite/compile.js';
+import { node, type SmallGraph, smallModel, weight } from '../../helpers/small-graph.js';
+
+interface Refusal extends SmallGraph {
+  readonly name: string;
+  /** Node and operator. */
+  readonly subject: string;
+  readonly reason: RegExp;
+  readonly remedy: RegExp;
+}
+
+const refused = 'the-node';
+const twice = {
+  ...weight('twice', [4]),
+  raw_data: new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer),
+};
+
+const refusals: readonly Refusal[] = [
+  {
+    name: 'fused attention',
+    subject: 'Attention "b-node"',
+    reason: /packed QKV weights/,
+    remedy: /unfused export/,
+    nodes: [
+      node('Reshape', ['sample', 'tokens'], ['a']),
+      node('com.microsoft:Attention', ['a', 'w', 'w'], ['b'], { num_heads: 1 }),
+      node('Reshape', ['b', 'tokens'], ['out_sample']),
+    ],
+    initializers: [int64Tensor('tokens', [0, 0, -1]), weight('w', [4])],
+  },
+  {
+    name: 'an operator without a rule',
+    subject: `Hardmax "${refused}"`,
+    reason: /no rule for the operator Hardmax/,
+    remedy: /one device/,
+    nodes: [{ ...node('Hardmax', ['sample'], ['out_sample'], { axis: 1 }), name: refused }],
+  },
+  {
+    name: 'bilinear upsampling',
+    subject: `Resize "${refused}"`,
+    reason: /interpolates \(linear\)/,
+    remedy: /nearest upsampling/,
+    nodes: [
+      {
+        ...node('Resize', ['sample', '', 'twice'], ['out_sample'], { mode: 'linear' }),
+        name: refused,
+      },
+    ],
+    initializers: [twice],
+  },
+  {
+    name: 'padded rows',
+    subject: `Pad "${refused}"`,
+    reason: /pads image rows/,
+    remedy: /padding inside the convolution/,
+    nodes: [{ ...node('Pad', ['sample', 'pads'], ['out_sample']), name: refused }],
+    initializers: [int64Tensor('pads', [0, 0, 0, 0, 0, 0, 1, 1])],
+  },
+  {
+    name: 'rows joined to rows',
+    subject: `Concat "${refused}"`,
+    reason: /joins tensors along image rows/,
+    remedy: /joint attention/,
+    nodes: [
+      { ...node('Concat', ['sample', 'sample'], ['out_sample'], { axis: 2 }), name: refused },
+    ],
+  },
+  {
+    name: 'a mean over the image',
+    subject: `ReduceMean "${refused}"`,
+    reason: /reduces over image rows/,
+    remedy: /group normalisation/,
+    nodes: [
+      { ...node('ReduceMean', ['sample'], ['mean'], { axes: [2, 3] }), name: refused },
+      node('Sub', ['sample', 'mean'], ['out_sample']),
+    ],
+  },
+  {
+    name: 'a quantised operator',
+    subject: `DynamicQuantizeLinear "${refused}"`,
+    reason: /quantised/,
+    remedy: /float32 or float16 export/,
+    nodes: [
+      { ...node('DynamicQuantizeLinear', ['sample'], ['q', 's', 'z']), name: refused },
+      node('DequantizeLinear', ['q', 's', 'z'], ['out_sample']),
+    ],
+  },
+  {
+    name: 'a value for every row',
+    subject: `Add "${refused}"`,
+    reason: /value of its own for every row/,
+    remedy: /position tables/,
+    nodes: [
+      node('Shape', ['sample'], ['size']),
+      node('ConstantOfShape', ['size'], ['fill']),
+      node('CumSum', ['fill', 'axis'], ['rows']),
+      { ...node('Add', ['sample', 'rows'], ['out_sample']), name: refused },
+    ],
+    initializers: [int64Tensor('axis', [2], [])],
+  },
+  {
+    name: 'a value computed from the image height',
+    subject: `Mul "${refused}"`,
+    reason: /computed from the image height/,
+    remedy: /one device/,
+    nodes: [
+      node('Shape', ['sample'], ['size']),
+      node('Gather', ['size', 'two'], ['rows']),
+      node('Cast', ['rows'], ['height'], { to: 1 }),
+      { ...node('Mul', ['sample', 'height'], ['out_sample']), name: refused },
+    ],
+    initializers: [int64Tensor('two', [2], [])],
+  },
+  {
+    name: 'a reshape that tears rows apart',
+    subject: `Reshape "${refused}"`,
+    reason: /fall on no single axis/,
+    remedy: /keep rows whole/,
+    nodes: [
+      { ...node('Reshape', ['sample', 'flat'], ['all']), name: refused },
+      node('Reshape', ['all', 'flat'], ['out_sample']),
+    ],
+    initializers: [int64Tensor('flat', [-1, 8])],
+  },
+];
+
+for (const { name, subject, reason, remedy, ...graph } of refusals) {
+  test(`refuses ${name}`, async (t) => {
+    const size = { height: 16, width: 4, batch: 1 };
+    const error = await t.throwsAsync(compileModel(smallModel(graph), size), {
+      instanceOf: PcppError,
+    });
+    t.is(error.code, 'E_GRAPH');
+    t.true(error.message.includes(subject), error.message);
+    t.regex(error.message, reason);
+    t.regex(error.message, remedy);
+  });
+}
+
+test('refuses an operator set before 13 and says how to export', async (t) => {
+  const model = smallModel({ nodes: [node('Sigmoid', ['sample'], ['out_sample'])], opset: 12 });
+  const error = await t.throwsAsync(compileModel(model, { height: 8, width: 4, batch: 1 }), {
+    instanceOf: PcppError,
+  });
+  t.is(error.code, 'E_GRAPH');
+  t.regex(error.message, /operator set 12.*--opset 14/);
+});
+
+test('refuses sizes between the levels and names the nearest that work', async (t) => {
+  const strided = node('Conv', ['sample', 'w'], ['low'], {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+    pads: [1, 1, 1, 1],
+  });
+  const up = node('Resize', ['low', '', 'twice'], ['out_sample'], {
+    mode: 'nearest',
+    nearest_mode: 'floor',
+    coordinate_transformation_mode: 'asymmetric',
+  });
+  const model = smallModel({
+    nodes: [strided, up],
+    initializers: [weight('w', [4, 4, 3, 3]), twice],
+  });
+  const error = await t.throwsAsync(compileModel(model, { height: 8, width: 7, batch: 1 }), {
+    instanceOf: PcppError,
+  });
+  t.is(error.code, 'E_SIZE');
+  t.regex(error.message, /width 7.*multiple of 2.*6 or 8/);
+});
