@@ -125,9 +125,16 @@ class Turn {
   }
 
   tick(): void {
+    const { nodeTimeoutMs } = this.#settings;
+    const asleepMs = this.#at - (this.#state.tickedAt ?? this.#at);
+    this.#state.tickedAt = this.#at;
+    // The head itself stood still: the beats of that time are waiting in its sockets.
+    if (asleepMs > nodeTimeoutMs / 2) {
+      for (const node of this.#state.nodes.values()) node.beatAt = this.#at;
+    }
     for (const node of [...this.#state.nodes.values()]) {
       const silentMs = this.#at - node.beatAt;
-      if (silentMs <= this.#settings.nodeTimeoutMs) continue;
+      if (silentMs <= nodeTimeoutMs) continue;
       this.#send(node.agent, { kind: 'node.stop', why: 'declared dead: no beat' });
       this.#loseNode(node, `no beat for ${Math.round(silentMs / 1000)} s`);
     }
@@ -182,7 +189,7 @@ class Turn {
     if (actor.state.phase !== 'pending') return;
     const { spec } = actor;
     if (spec.bundle) {
-      this.#placeInBundle(actor, spec.bundle);
+      this.#placeInBundle(actor, spec.bundle, actor.state.since);
       return;
     }
     const placement = placeOne([...this.#state.nodes.values()], spec.resources, spec.node);
@@ -190,27 +197,40 @@ class Turn {
       this.#start(actor, claim(placement.place, placement.place.id, spec.resources));
     } else if (placement.never) {
       const text = `no node can hold ${actor.label}: ${placement.why.join('; ')}`;
-      this.#bury(actor, toWireError(new RuntimeError('E_NO_ROOM', text)));
+      this.#refuse(actor, text);
     } else {
       actor.state = { ...actor.state, why: placement.why };
     }
   }
 
-  #placeInBundle(actor: ActorRecord, where: NonNullable<ActorSpec['bundle']>): void {
-    const bundle = this.#state.groups.get(where.group)?.bundles[where.index];
+  #placeInBundle(actor: ActorRecord, where: NonNullable<ActorSpec['bundle']>, since: number): void {
+    const group = this.#state.groups.get(where.group);
+    const bundle = group?.bundles[where.index];
     const place = `bundle ${where.index} of group ${where.group}`;
-    if (!bundle?.claim) {
-      const text = `${place} is not reserved`;
-      this.#bury(actor, toWireError(new RuntimeError('E_NO_ROOM', text)));
+    if (!bundle?.claim || group?.state.phase !== 'ready') {
+      this.#refuse(actor, `${place} is not reserved`);
       return;
     }
-    const why = misfit(actor.spec.resources, bundle);
+    if (!this.#state.nodes.has(bundle.claim.node)) {
+      this.#refuse(actor, `${place}: its node was lost; make a new group`);
+      return;
+    }
+    const { resources } = actor.spec;
+    const never = misfit(resources, { free: bundle.need, gpuFree: bundle.claim.gpus });
+    if (never.length > 0) {
+      this.#refuse(actor, `${actor.label} does not fit ${place}: ${never.join(', ')}`);
+      return;
+    }
+    const why = misfit(resources, bundle);
     if (why.length > 0) {
-      const text = `${actor.label} does not fit ${place}: ${why.join(', ')}`;
-      this.#bury(actor, toWireError(new RuntimeError('E_NO_ROOM', text)));
+      actor.state = { phase: 'pending', since, why: [`${place}: ${why.join(', ')}`] };
       return;
     }
     this.#start(actor, claim(bundle, bundle.claim.node, actor.spec.resources));
+  }
+
+  #refuse(actor: ActorRecord, text: string): void {
+    this.#bury(actor, toWireError(new RuntimeError('E_NO_ROOM', text)));
   }
 
   #start(actor: ActorRecord, taken: Claim): void {
@@ -225,8 +245,7 @@ class Turn {
     const actor = this.#state.actors.get(message.actor);
     if (actor?.state.phase !== 'starting') return;
     actor.state = { phase: 'alive', claim: actor.state.claim, address: message.address };
-    if (actor.creator) this.#reply(actor.creator, refOf(actor));
-    actor.creator = undefined;
+    this.#reply(actor.creator, refOf(actor));
   }
 
   #find(request: Request, name: string): void {
@@ -276,14 +295,14 @@ class Turn {
     for (const actor of [...this.#state.actors.values()]) {
       if (actor.spec.bundle?.group === id) this.#end(actor, cause);
     }
-    group.removing = true;
+    group.state = { phase: 'removing' };
     this.#finishRemoval(id);
   }
 
   /** A removed group keeps its resources until its last actor is dead. */
   #finishRemoval(id: GroupId): void {
     const group = this.#state.groups.get(id);
-    if (!group?.removing) return;
+    if (group?.state.phase !== 'removing') return;
     for (const { spec, state } of this.#state.actors.values()) {
       if (spec.bundle?.group === id && state.phase !== 'dead') return;
     }
@@ -292,10 +311,10 @@ class Turn {
     for (const request of group.removers) this.#reply(request, null);
   }
 
-  /** The creator gave up waiting. */
+  /** The creator gave up waiting. Its answer may be under way, but it will not look at it any more. */
   #cancel(request: Request): void {
-    const same = (creator: Request | undefined): boolean =>
-      creator?.from === request.from && creator.id === request.id;
+    const same = (creator: Request): boolean =>
+      creator.from === request.from && creator.id === request.id;
     for (const actor of this.#state.actors.values()) {
       if (!same(actor.creator)) continue;
       this.#end(actor, new RuntimeError('E_ABORTED', `${actor.label}: its creator gave up`));
@@ -303,6 +322,7 @@ class Turn {
     for (const group of this.#state.groups.values()) {
       if (same(group.creator)) this.#removeGroup(group.id);
     }
+    this.#retry();
   }
 
   /** Ask the agent to end an actor; one that has no host yet ends here. */
@@ -319,14 +339,14 @@ class Turn {
 
   #bury(actor: ActorRecord | undefined, cause: WireError): void {
     if (!actor || actor.state.phase === 'dead') return;
-    if (actor.state.phase !== 'pending') this.#giveBack(actor, actor.state.claim);
+    const { creator, verdicts, killers, state } = actor;
+    if (state.phase !== 'pending') this.#giveBack(actor, state.claim);
     actor.state = { phase: 'dead', at: this.#at, cause };
-    const { creator, verdicts, killers } = actor;
-    for (const request of [...(creator ? [creator] : []), ...verdicts]) {
+    for (const request of [...(state.phase === 'alive' ? [] : [creator]), ...verdicts]) {
       this.#send(request.from, { kind: 'error', id: request.id, error: cause });
     }
     for (const request of killers) this.#reply(request, null);
-    Object.assign(actor, { creator: undefined, verdicts: [], killers: [] });
+    Object.assign(actor, { verdicts: [], killers: [] });
     if (actor.spec.bundle) this.#finishRemoval(actor.spec.bundle.group);
     this.#state.graves.push(actor.id);
     if (this.#state.graves.length > this.#settings.maxGraves) {

@@ -18,8 +18,7 @@ export const createGroup = (
   bundles: bundles.map((need) => ({ need, claim: undefined, free: need, gpuFree: new Map() })),
   creator,
   since,
-  why: [],
-  removing: false,
+  state: { phase: 'waiting', why: [] },
   removers: [],
 });
 
@@ -33,20 +32,20 @@ export function retryGroups(state: HeadState): Retried {
   const ready: { request: Request; group: GroupId }[] = [];
   const refused: { request: Request; error: RuntimeError }[] = [];
   for (const group of [...state.groups.values()]) {
+    if (group.state.phase !== 'waiting') continue;
     const request = group.creator;
-    if (!request) continue;
     const needs = group.bundles.map(({ need }) => need);
     const placement = placeGroup([...state.nodes.values()], needs, group.strategy);
     if (placement.ok) {
       reserve(group, placement.place);
-      group.creator = undefined;
+      group.state = { phase: 'ready' };
       ready.push({ request, group: group.id });
     } else if (placement.never) {
       state.groups.delete(group.id);
       const text = `no room for ${needs.length} bundles (${group.strategy}): ${placement.why.join('; ')}`;
       refused.push({ request, error: new RuntimeError('E_NO_ROOM', text) });
     } else {
-      group.why = placement.why;
+      group.state = { phase: 'waiting', why: placement.why };
     }
   }
   return { ready, refused };

@@ -85,12 +85,17 @@ export function placeGroup(
   const now = spreadOver(nodes, bundles, strategy, (node) => node);
   if (now.ok) return now;
   const idle = spreadOver(nodes, bundles, strategy, idleRoom);
-  return { ok: false, never: !idle.ok, why: idle.ok ? now.why : idle.why };
+  const never = !idle.ok && idle.certain;
+  return { ok: false, never, why: never ? idle.why : now.why };
 }
 
 type Spread =
   | { readonly ok: true; readonly place: readonly NodeRecord[] }
-  | { readonly ok: false; readonly why: readonly string[] };
+  /** `certain`: every way of placing the bundles was tried. */
+  | { readonly ok: false; readonly certain: boolean; readonly why: readonly string[] };
+
+/** Choices tried for one group before the search gives up. */
+const maxTries = 2_000;
 
 interface Scratch {
   readonly node: NodeRecord;
@@ -98,7 +103,10 @@ interface Scratch {
   bundles: number;
 }
 
-/** Greedy, bundle by bundle: a node for each, or why one found none. */
+/**
+ * A node for each bundle, or why one found none. Large bundles choose first; a choice that leaves a later bundle without a
+ * node is taken back.
+ */
 function spreadOver(
   nodes: readonly NodeRecord[],
   bundles: readonly Quantities[],
@@ -107,20 +115,55 @@ function spreadOver(
 ): Spread {
   if (strategy === 'strict-pack') return packOnOne(nodes, bundles, roomOf);
   const scratch: Scratch[] = nodes.map((node) => ({ node, room: roomOf(node), bundles: 0 }));
+  const order = [...bundles.keys()].sort((a, b) => sizeOf(bundles[b]!) - sizeOf(bundles[a]!));
   const chosen: NodeRecord[] = [];
-  for (const [index, need] of bundles.entries()) {
-    const allowed = strategy === 'strict-spread' ? scratch.filter((s) => s.bundles === 0) : scratch;
-    const fitting = allowed.filter((s) => misfit(need, s.room).length === 0);
-    const sign = strategy === 'pack' ? -1 : 1;
-    const best = fitting.sort(
-      (a, b) => sign * (a.bundles - b.bundles) || (a.node.name < b.node.name ? -1 : 1),
-    )[0];
-    if (!best) return { ok: false, why: whyNot(index, need, scratch, strategy) };
-    best.room = takeFrom(best.room, need);
-    best.bundles++;
-    chosen.push(best.node);
+  let tries = 0;
+  let why: readonly string[] | undefined;
+  const placeFrom = (at: number): boolean => {
+    const index = order[at];
+    if (index === undefined) return true;
+    const need = bundles[index]!;
+    for (const choice of distinct(preferred(scratch, need, strategy))) {
+      if (tries++ >= maxTries) return false;
+      const { room } = choice;
+      choice.room = takeFrom(room, need);
+      choice.bundles++;
+      chosen[index] = choice.node;
+      if (placeFrom(at + 1)) return true;
+      choice.room = room;
+      choice.bundles--;
+    }
+    why ??= whyNot(index, need, scratch, strategy);
+    return false;
+  };
+  if (placeFrom(0)) return { ok: true, place: chosen };
+  return { ok: false, certain: tries < maxTries, why: why ?? ['too many ways to place it'] };
+}
+
+const sizeOf = (need: Quantities): number => Math.max(0, ...Object.values(need));
+
+/** Where a bundle fits, the best first. */
+function preferred(
+  scratch: readonly Scratch[],
+  need: Quantities,
+  strategy: GroupStrategy,
+): readonly Scratch[] {
+  const allowed = strategy === 'strict-spread' ? scratch.filter((s) => s.bundles === 0) : scratch;
+  const sign = strategy === 'pack' ? -1 : 1;
+  return allowed
+    .filter((s) => misfit(need, s.room).length === 0)
+    .sort((a, b) => sign * (a.bundles - b.bundles) || (a.node.name < b.node.name ? -1 : 1));
+}
+
+/** One of each kind of node: what fails on one fails on all that are like it. */
+function distinct(choices: readonly Scratch[]): readonly Scratch[] {
+  const byKind = new Map<string, Scratch>();
+  for (const choice of choices) {
+    const { room, bundles } = choice;
+    const kind = JSON.stringify([Object.entries(room.free), [...room.gpuFree.values()], bundles]);
+    if (!byKind.has(kind)) byKind.set(kind, choice);
   }
-  return { ok: true, place: chosen };
+  return [...byKind.values()];
 }
 
 function packOnOne(
@@ -134,7 +177,7 @@ function packOnOne(
     if (result.ok) return result;
     why.push(...result.why);
   }
-  return { ok: false, why };
+  return { ok: false, certain: true, why };
 }
 
 const whyNot = (

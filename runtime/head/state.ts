@@ -44,8 +44,8 @@ export interface ActorRecord {
   readonly spec: ActorSpec;
   readonly label: string;
   readonly owner: ProcessId;
-  /** The creator, until it has its answer. */
-  creator: Request | undefined;
+  /** Has its answer once the actor is alive or dead. */
+  readonly creator: Request;
   /** Callers who want to know why the actor died. */
   verdicts: Request[];
   /** Who asked for the actor's end, until it is dead. */
@@ -62,18 +62,22 @@ export interface Bundle {
   gpuFree: Map<string, number>;
 }
 
+export type GroupState =
+  | { readonly phase: 'waiting'; readonly why: readonly string[] }
+  | { readonly phase: 'ready' }
+  /** Asked to go: its resources return when its last actor is dead. */
+  | { readonly phase: 'removing' };
+
 export interface GroupRecord {
   readonly id: GroupId;
   readonly owner: ProcessId;
   readonly strategy: GroupStrategy;
   readonly bundles: readonly Bundle[];
-  /** The creator, until all bundles are reserved. */
-  creator: Request | undefined;
+  /** Has its answer once the group is ready. */
+  readonly creator: Request;
   readonly since: number;
-  why: readonly string[];
-  /** Asked to go: its resources return when its last actor is dead. */
-  removing: boolean;
-  /** Who asked for that, until it is done. */
+  state: GroupState;
+  /** Who asked for its removal, until it is done. */
   readonly removers: Request[];
 }
 
@@ -83,6 +87,7 @@ export interface HeadState {
   readonly groups: Map<GroupId, GroupRecord>;
   /** Ids of the dead, oldest first: only the newest are remembered. */
   readonly graves: ActorId[];
+  tickedAt: number | undefined;
 }
 
 export const newHeadState = (): HeadState => ({
@@ -90,6 +95,7 @@ export const newHeadState = (): HeadState => ({
   actors: new Map(),
   groups: new Map(),
   graves: [],
+  tickedAt: undefined,
 });
 
 /** What `patchbay status` shows. */

@@ -30,9 +30,11 @@ export function statusOf(state: HeadState, at: number): ClusterStatus {
     groups: [...state.groups.values()].map((group) => ({
       id: group.id,
       strategy: group.strategy,
-      ready: group.creator === undefined,
+      ready: group.state.phase === 'ready',
       nodes: group.bundles.flatMap(({ claim }) => (claim ? [nameOf(claim.node)] : [])),
-      ...(group.creator ? { note: waiting(group.since, group.why, at) } : {}),
+      ...(group.state.phase === 'waiting'
+        ? { note: waiting(group.since, group.state.why, at) }
+        : {}),
     })),
   };
 }

@@ -1,0 +1,195 @@
+/** A head without sockets: events go in one by one, what it sends is kept. */
+
+import type { WireError } from '../../runtime/errors.js';
+import { type BrainSettings, brainSettings, type Effect, step } from '../../runtime/head/brain.js';
+import { type HeadState, newHeadState } from '../../runtime/head/state.js';
+import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../../runtime/ids.js';
+import { type Resources, toQuantities, toResources } from '../../runtime/resources.js';
+import type { ActorRef, Address } from '../../runtime/wire/address.js';
+import type {
+  ActorSpec,
+  Gpu,
+  GroupStrategy,
+  Message,
+  MessageOf,
+  Role,
+} from '../../runtime/wire/messages.js';
+
+export const driver = 'driver' as ProcessId;
+
+export const gpuNamed = (uuid: string): Gpu => ({ index: 0, uuid, name: 'H100', memoryMb: 80_000 });
+
+export class HeadScript {
+  readonly state: HeadState = newHeadState();
+  at = 0;
+  readonly #settings: BrainSettings;
+  #nextId = 1;
+
+  constructor(settings: Partial<BrainSettings> = {}) {
+    this.#settings = { ...brainSettings, ...settings };
+  }
+
+  message(from: ProcessId, message: Message): readonly Effect[] {
+    return step(this.state, { at: this.at, from, message }, this.#settings);
+  }
+
+  left(process: string, role: Role, why = 'gone'): readonly Effect[] {
+    return step(this.state, { at: this.at, left: process as ProcessId, role, why }, this.#settings);
+  }
+
+  tick(at: number): readonly Effect[] {
+    this.at = at;
+    return step(this.state, { at, tick: true }, this.#settings);
+  }
+
+  /** Node `n` with agent `agent-n`. */
+  join(name: string, resources: Resources, gpus: readonly string[] = []): readonly Effect[] {
+    return this.message(agentOf(name), {
+      kind: 'node.join',
+      id: this.#nextId++,
+      node: name as NodeId,
+      name,
+      resources: toQuantities({ ...resources, ...(gpus.length > 0 ? { gpu: gpus.length } : {}) }),
+      gpus: gpus.map(gpuNamed),
+    });
+  }
+
+  create(options: Created = {}): Asked {
+    const { from = driver, resources = { cpu: 1 }, ...rest } = options;
+    const spec: ActorSpec = {
+      code: 'code' as CodeId,
+      exportName: 'Counter',
+      args: new Uint8Array(),
+      resources: toQuantities(resources),
+      ...rest,
+    };
+    const id = this.#nextId++;
+    return { id, effects: this.message(from, { kind: 'actor.create', id, spec }) };
+  }
+
+  /** A created actor that has come up. */
+  living(options: Created = {}): ActorId {
+    const { effects } = this.create(options);
+    const started = starts(effects)[0]!;
+    this.alive(started.actor);
+    return started.actor;
+  }
+
+  alive(actor: ActorId): readonly Effect[] {
+    const claimed = this.state.actors.get(actor)!.state;
+    const node = 'claim' in claimed ? claimed.claim.node : 'nowhere';
+    return this.message(agentOf(node), { kind: 'actor.alive', actor, address: addressOf(actor) });
+  }
+
+  exited(actor: ActorId, why = 'was stopped'): readonly Effect[] {
+    const cause: WireError = { name: 'RuntimeError', code: 'E_ACTOR_DEAD', message: why };
+    return this.message('agent' as ProcessId, { kind: 'actor.exited', actor, cause });
+  }
+
+  kill(actor: ActorId): Asked {
+    const id = this.#nextId++;
+    return { id, effects: this.message(driver, { kind: 'actor.kill', id, actor }) };
+  }
+
+  verdict(actor: string): Asked {
+    const id = this.#nextId++;
+    const message = { kind: 'actor.verdict', id, actor: actor as ActorId } as const;
+    return { id, effects: this.message(driver, message) };
+  }
+
+  find(name: string): Asked {
+    const id = this.#nextId++;
+    return { id, effects: this.message(driver, { kind: 'actor.find', id, name }) };
+  }
+
+  cancel(id: number, from: ProcessId = driver): readonly Effect[] {
+    return this.message(from, { kind: 'cancel', id });
+  }
+
+  group(
+    bundles: readonly Resources[],
+    strategy: GroupStrategy = 'pack',
+    from: ProcessId = driver,
+  ): Asked {
+    const id = this.#nextId++;
+    const needs = bundles.map(toQuantities);
+    const message = { kind: 'group.create', id, bundles: needs, strategy } as const;
+    return { id, effects: this.message(from, message) };
+  }
+
+  removeGroup(group: GroupId): Asked {
+    const id = this.#nextId++;
+    return { id, effects: this.message(driver, { kind: 'group.remove', id, group }) };
+  }
+
+  beat(name: string): void {
+    this.message(agentOf(name), { kind: 'node.beat', node: name as NodeId, lagMs: 1 });
+  }
+
+  /** What is free, by node. */
+  get free(): Readonly<Record<string, Resources>> {
+    return Object.fromEntries(
+      [...this.state.nodes.values()].map((node) => [node.name, toResources(node.free)]),
+    );
+  }
+
+  phase(actor: ActorId): string | undefined {
+    return this.state.actors.get(actor)?.state.phase;
+  }
+}
+
+export type Created = Partial<Omit<ActorSpec, 'resources'>> & {
+  readonly from?: ProcessId;
+  readonly resources?: Resources;
+};
+
+export interface Asked {
+  readonly id: number;
+  readonly effects: readonly Effect[];
+}
+
+export const agentOf = (node: string): ProcessId => `agent-${node}` as ProcessId;
+
+const addressOf = (actor: ActorId): Address => ({
+  process: `host-${actor}` as ProcessId,
+  machine: 'm',
+  unix: '',
+  url: 'ws://h:1',
+});
+
+const ofKind = <Kind extends Message['kind']>(
+  effects: readonly Effect[],
+  kind: Kind,
+): readonly MessageOf<Kind>[] =>
+  effects.map(({ send }) => send).filter((sent): sent is MessageOf<Kind> => sent.kind === kind);
+
+export const starts = (effects: readonly Effect[]): readonly MessageOf<'actor.start'>[] =>
+  ofKind(effects, 'actor.start');
+export const stops = (effects: readonly Effect[]): readonly MessageOf<'actor.stop'>[] =>
+  ofKind(effects, 'actor.stop');
+
+/** The answer to one request, or undefined if there is none yet. */
+export function answer(effects: readonly Effect[], id: number): Answer | undefined {
+  for (const { send } of effects) {
+    if (send.kind === 'reply' && send.id === id) return { value: send.value };
+    if (send.kind === 'error' && send.id === id) return { error: send.error };
+  }
+  return undefined;
+}
+
+export type Answer = { readonly value: unknown } | { readonly error: WireError };
+
+export const errorOf = (found: Answer | undefined): WireError | undefined =>
+  found && 'error' in found ? found.error : undefined;
+
+/** Code and text of a refused request: `E_NO_ROOM: no node can hold it`. */
+export function refusalOf({ id, effects }: Asked): string | undefined {
+  const error = errorOf(answer(effects, id));
+  return error && `${error.code}: ${error.message}`;
+}
+
+export const refOf = (found: Answer | undefined): ActorRef | undefined =>
+  found && 'value' in found ? (found.value as ActorRef) : undefined;
+
+export const groupOf = (found: Answer | undefined): GroupId =>
+  (found as { readonly value: GroupId }).value;

@@ -1,0 +1,177 @@
+import test from 'ava';
+import type { ActorId, NodeId, ProcessId } from '../../../runtime/ids.js';
+import {
+  agentOf,
+  answer,
+  driver,
+  errorOf,
+  HeadScript,
+  refOf,
+  refusalOf,
+  starts,
+  stops,
+} from '../../helpers/head-events.js';
+
+test('an actor is placed on the emptiest node, started there and told to its creator', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 2 });
+  head.join('b', { cpu: 2 });
+  head.living();
+  const { id, effects } = head.create({ name: 'c' });
+  t.deepEqual(
+    effects.map(({ to, send }) => [to, send.kind]),
+    [[agentOf('b'), 'actor.start']],
+  );
+  const { actor, label } = starts(effects)[0]!;
+  t.is(label, 'Counter "c"');
+  t.like(refOf(answer(head.alive(actor), id)), { actor, node: 'b', label });
+  t.deepEqual(head.free, { a: { cpu: 1 }, b: { cpu: 1 } });
+});
+
+test('what no node can ever hold is refused at once, with the nearest misses', (t) => {
+  const head = new HeadScript();
+  const nobody = head.create();
+  t.regex(errorOf(answer(nobody.effects, nobody.id))?.message ?? '', /no node yet/);
+  head.join('a', { cpu: 2 });
+  head.join('b', { cpu: 4, ram: 1 });
+  head.living({ resources: { cpu: 4 } });
+  const { id, effects } = head.create({ resources: { cpu: 6, ram: 2 } });
+  t.like(errorOf(answer(effects, id)), {
+    code: 'E_NO_ROOM',
+    message:
+      'no node can hold Counter: node a: needs 6 cpu, has 2, needs 2 ram, has 0; ' +
+      'node b: needs 6 cpu, has 4, needs 2 ram, has 1',
+  });
+});
+
+test('an unknown node and a node too small are refused although others would do', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 1 });
+  head.join('b', { cpu: 4 });
+  const unknown = head.create({ node: 'z' as NodeId });
+  t.is(errorOf(answer(unknown.effects, unknown.id))?.code, 'E_NO_ROOM');
+  const small = head.create({ node: 'a' as NodeId, resources: { cpu: 2 } });
+  t.is(errorOf(answer(small.effects, small.id))?.code, 'E_NO_ROOM');
+  t.is(starts(head.create({ node: 'b' as NodeId }).effects).length, 1);
+});
+
+test('what is in use is waited for, first come first served, and every waiter explains itself', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 2 });
+  const big = head.living({ resources: { cpu: 2 } });
+  const [first, second] = [head.create(), head.create()];
+  t.deepEqual([first.effects, second.effects], [[], []]);
+  t.deepEqual(
+    [...head.state.actors.values()].map(({ state }) => state.phase),
+    ['alive', 'pending', 'pending'],
+  );
+  const freed = head.exited(big);
+  t.deepEqual(
+    starts(freed).map(({ actor }) => head.state.actors.get(actor)?.creator.id),
+    [first.id, second.id],
+  );
+});
+
+test('a name belongs to one living actor, from its creation to its death', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 4 });
+  const first = head.create({ name: 'c' });
+  const { actor } = starts(first.effects)[0]!;
+  const twin = head.create({ name: 'c' });
+  t.is(errorOf(answer(twin.effects, twin.id))?.code, 'E_NAME_TAKEN');
+  const early = head.find('c');
+  t.is(errorOf(answer(early.effects, early.id))?.code, 'E_NAME_UNKNOWN');
+  head.alive(actor);
+  const found = head.find('c');
+  t.is(refOf(answer(found.effects, found.id))?.actor, actor);
+  head.exited(actor);
+  const late = head.find('c');
+  t.is(errorOf(answer(late.effects, late.id))?.code, 'E_NAME_UNKNOWN');
+  t.is(starts(head.create({ name: 'c' }).effects).length, 1);
+});
+
+test('a kill is answered when the actor is dead, whoever asks and however often', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 1 });
+  const actor = head.living();
+  const [one, two] = [head.kill(actor), head.kill(actor)];
+  t.is(answer(one.effects, one.id), undefined);
+  t.deepEqual(stops(one.effects), [{ kind: 'actor.stop', actor }]);
+  const dead = head.exited(actor);
+  t.deepEqual([answer(dead, one.id), answer(dead, two.id)], [{ value: null }, { value: null }]);
+  const again = head.kill(actor);
+  t.deepEqual(answer(again.effects, again.id), { value: null });
+  const unknown = head.kill('who' as ActorId);
+  t.deepEqual(answer(unknown.effects, unknown.id), { value: null });
+  t.deepEqual(head.free, { a: { cpu: 1 } });
+});
+
+test('a constructor’s error reaches the creator, and its resources return', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 1 });
+  const { id, effects } = head.create();
+  const { actor } = starts(effects)[0]!;
+  const cause = { name: 'RuntimeError', code: 'E_ACTOR_START', message: 'no' };
+  const dead = head.message(agentOf('a'), { kind: 'actor.exited', actor, cause });
+  t.deepEqual(errorOf(answer(dead, id)), cause);
+  t.deepEqual(head.free, { a: { cpu: 1 } });
+});
+
+test('a verdict waits for the death and is remembered for late callers', (t) => {
+  const head = new HeadScript({ maxGraves: 2 });
+  head.join('a', { cpu: 4 });
+  const actor = head.living();
+  const early = head.verdict(actor);
+  t.deepEqual(early.effects, []);
+  const dead = head.exited(actor, 'died of SIGKILL');
+  t.is(errorOf(answer(dead, early.id))?.message, 'died of SIGKILL');
+  const late = head.verdict(actor);
+  t.is(errorOf(answer(late.effects, late.id))?.message, 'died of SIGKILL');
+  head.exited(head.living());
+  head.exited(head.living());
+  const forgotten = head.verdict(actor);
+  t.regex(refusalOf(forgotten) ?? '', /^E_ACTOR_DEAD: .*not known \(any more\)/);
+  t.is(head.state.actors.size, 2);
+});
+
+test('what a driver created ends when it leaves, and nothing of another driver', (t) => {
+  const head = new HeadScript();
+  const other = 'other' as ProcessId;
+  head.join('a', { cpu: 3 });
+  const mine = head.living();
+  const theirs = head.living({ from: other });
+  const pending = head.create({ resources: { cpu: 2 } });
+  t.deepEqual(pending.effects, []);
+  const effects = head.left(driver, 'driver');
+  t.deepEqual(
+    stops(effects).map(({ actor }) => actor),
+    [mine],
+  );
+  t.is(errorOf(answer(effects, pending.id))?.code, 'E_ACTOR_DEAD');
+  head.exited(mine);
+  t.is(head.phase(theirs), 'alive');
+  t.deepEqual(head.free, { a: { cpu: 2 } });
+});
+
+test('a request that is not for the head is refused by name', (t) => {
+  const head = new HeadScript();
+  const effects = head.message(driver, { kind: 'host.stop', id: 3 });
+  t.regex(refusalOf({ id: 3, effects }) ?? '', /^E_PROTOCOL: .*host\.stop/);
+});
+
+test('the status tells nodes, actors and what they wait for', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 1 }, ['gpu-0']);
+  head.living({ name: 'c' });
+  head.create();
+  head.at = 3_000;
+  const effects = head.message(driver, { kind: 'status', id: 9 });
+  t.like((answer(effects, 9) as { value: unknown }).value, {
+    nodes: [{ name: 'a', total: { cpu: 1, gpu: 1 }, free: { cpu: 0, gpu: 1 } }],
+    actors: [
+      { label: 'Counter "c"', phase: 'alive', node: 'a', resources: { cpu: 1 } },
+      { phase: 'pending', note: 'waits for 3 s: node a: needs 1 cpu, has 0' },
+    ],
+    groups: [],
+  });
+});
