@@ -51,7 +51,7 @@ export function addGenerate(program: Command): void {
       "share of a neighbour's rows that is read (default: 0.3)",
       number,
     )
-    .option('--warmup <steps>', 'whole-image steps at the start (default: 4)', number)
+    .option('--warmup <steps>', 'whole-image steps at the start (default: 2 of 20)', number)
     .option('--devices <number>', 'devices to use (default: all)', number)
     .addOption(
       new Option('--sampler <name>', "(default: the model's own)").choices([...samplerNames]),

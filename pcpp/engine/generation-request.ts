@@ -40,7 +40,10 @@ export interface GenerationRequest {
   readonly mode?: GenerationMode;
   /** Share of a neighbour's rows that a patch attends to, 0..1; less is faster and shows seams sooner. @default 0.3 */
   readonly borderFraction?: number;
-  /** The first steps that compute the whole image, exactly so many, at most all of them. @default 4 */
+  /**
+   * The first steps that compute the whole image, exactly so many, at most all of them. @default 4 of 50 steps, in that
+   * proportion, as DistriFusion has it; at least 1
+   */
   readonly warmupSteps?: number;
   /** Devices that share the image. @default all that are free */
   readonly devices?: number;
@@ -51,8 +54,8 @@ export const generationDefaults: {
   readonly seed: number;
   readonly mode: GenerationMode;
   readonly borderFraction: number;
-  readonly warmupSteps: number;
-} = { seed: 0, mode: 'pcpp', borderFraction: 0.3, warmupSteps: 4 };
+  readonly warmupShare: number;
+} = { seed: 0, mode: 'pcpp', borderFraction: 0.3, warmupShare: 4 / 50 };
 
 interface Rule {
   readonly expected: string;

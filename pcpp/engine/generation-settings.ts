@@ -48,7 +48,8 @@ export interface LatentShape {
  *   wrong with the model.
  */
 export function prepare(request: GenerationRequest, model: ModelDirectory): GenerationSettings {
-  const asked = { ...generationDefaults, ...parseRequest(request) };
+  const { warmupShare, ...defaults } = generationDefaults;
+  const asked = { ...defaults, ...parseRequest(request) };
   const width = asked.width ?? model.defaults.width;
   const height = asked.height ?? model.defaults.height;
   if (width === null || height === null) {
@@ -59,6 +60,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const sampler = samplerNameOf(model.scheduler, asked.sampler);
   // Made only to be refused here, before any device has begun.
   createSampler(model.scheduler, { steps, name: sampler });
+  const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * steps));
   const displaced = asked.mode === 'distrifusion' || asked.mode === 'pcpp';
   return {
     prompt: asked.prompt,
@@ -76,7 +78,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     sampler,
     mode: asked.mode,
     borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
-    warmupSteps: displaced ? Math.min(asked.warmupSteps, steps) : steps,
+    warmupSteps: displaced ? Math.min(warmup, steps) : steps,
     devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),
   };
 }

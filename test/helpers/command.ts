@@ -1,7 +1,7 @@
 /** The patchbay command as a user runs it, with a home of its own. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,14 @@ export interface Outcome {
 /** A terminal: its own PATCHBAY_HOME and working folder, removed with everything that still runs in it. */
 export class Terminal implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'patchbay-test-'));
+  /** For commands started from now on, over the environment of the test. */
+  readonly env: Record<string, string> = {};
   readonly #running = new Set<Command>();
+
+  /** Of the head that was started here. */
+  token(): string {
+    return readFileSync(join(this.folder, 'home', 'token'), 'utf8').trim();
+  }
 
   run(...args: readonly string[]): Promise<Outcome> {
     return this.start(...args).outcome;
@@ -27,7 +34,12 @@ export class Terminal implements AsyncDisposable {
     const { PATCHBAY_ADDRESS: _a, PATCHBAY_TOKEN: _t, PATCHBAY_MODEL: _m, ...env } = process.env;
     const child = spawn(process.execPath, [main, ...args], {
       cwd: this.folder,
-      env: { ...env, PATCHBAY_HOME: join(this.folder, 'home'), PATCHBAY_LOG: 'warn' },
+      env: {
+        ...env,
+        ...this.env,
+        PATCHBAY_HOME: join(this.folder, 'home'),
+        PATCHBAY_LOG: 'warn',
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const command = new Command(child);

@@ -20,7 +20,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     sampler: 'flow-match-euler',
     mode: 'pcpp',
     borderFraction: 0.3,
-    warmupSteps: 4,
+    warmupSteps: 2,
     devices: 'all',
   });
 });
@@ -39,8 +39,9 @@ test('an undefined option counts as left out', (t) => {
 const warmups: readonly (readonly [request: Partial<GenerationRequest>, warmupSteps: number])[] = [
   [{ warmupSteps: 2 }, 2],
   [{ warmupSteps: 30 }, 24],
-  [{ steps: 3 }, 3],
-  [{ mode: 'distrifusion' }, 4],
+  [{ steps: 3 }, 1],
+  [{ steps: 50 }, 4],
+  [{ mode: 'distrifusion' }, 2],
   [{ mode: 'single', warmupSteps: 1 }, 24],
   [{ mode: 'sync', warmupSteps: 1 }, 24],
 ];
