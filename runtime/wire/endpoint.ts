@@ -4,12 +4,12 @@
  */
 
 import { mkdirSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { messageOf, RuntimeError } from '../errors.js';
+import { RuntimeError } from '../errors.js';
 import { newProcessId, type ProcessId } from '../ids.js';
 import type { Address } from './address.js';
 import { dial } from './dial.js';
@@ -21,6 +21,8 @@ import {
   tokenMatches,
   welcomeHeader,
 } from './handshake.js';
+import { memoryLoop } from './link.js';
+import { authenticated, Listener, refuse } from './listener.js';
 import type { Message, MessageOf, Role } from './messages.js';
 import { Peer } from './peer.js';
 import type { Revive } from './value.js';
@@ -58,13 +60,12 @@ export class Endpoint {
   readonly #peers = new Map<ProcessId, Peer>();
   readonly #hellos = new Map<Peer, Hello>();
   readonly #dialling = new Set<ProcessId>();
-  readonly #servers: Server[] = [];
+  readonly #listener: Listener;
   readonly #sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: 1024 * 1024,
   });
-  #unauthenticated = 0;
   #address: Address | undefined;
   #closed = false;
 
@@ -72,6 +73,11 @@ export class Endpoint {
     this.#options = options;
     this.limits = { ...linkLimits, ...options.limits };
     this.hello = { process: newProcessId(), role: options.role, machine };
+    this.#listener = new Listener({
+      maxUnauthenticated: options.maxUnauthenticated ?? 64,
+      handshakeMs: options.handshakeMs ?? 5_000,
+      upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
+    });
     this.#sockets.on('headers', (headers) => {
       headers.push(`${welcomeHeader}: ${encodeHello(this.hello)}`);
     });
@@ -101,14 +107,12 @@ export class Endpoint {
    */
   async listen(options: { host: string; port: number; unix?: string }): Promise<Address> {
     const { host, port, unix } = options;
-    const tcp = await this.#serve({ host, port });
+    const boundPort = await this.#listener.bind({ host, port });
     if (unix) {
       mkdirSync(dirname(unix), { recursive: true, mode: 0o700 });
       rmSync(unix, { force: true });
-      await this.#serve({ path: unix });
+      await this.#listener.bind({ path: unix });
     }
-    const bound = tcp.address();
-    const boundPort = typeof bound === 'object' && bound ? bound.port : port;
     const shown = host.includes(':') ? `[${host}]` : host;
     this.#address = {
       process: this.process,
@@ -127,7 +131,8 @@ export class Endpoint {
     const known = this.#peers.get(address.process);
     if (known) return known;
     const peer = this.#newPeer(address.process, 'host');
-    void this.#dialUntilLinked(address, peer);
+    if (address.process === this.process) peer.attach(memoryLoop());
+    else void this.#dialUntilLinked(address, peer);
     return peer;
   }
 
@@ -148,15 +153,7 @@ export class Endpoint {
     if (this.#closed) return;
     this.#closed = true;
     for (const peer of [...this.#peers.values()]) peer.close(why);
-    await Promise.all(
-      this.#servers.map(
-        (server) =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve());
-            server.closeAllConnections();
-          }),
-      ),
-    );
+    await this.#listener.close();
     this.#sockets.close();
     if (this.#address?.unix) rmSync(this.#address.unix, { force: true });
   }
@@ -189,12 +186,14 @@ export class Endpoint {
     for (let attempt = 0; attempt < 40 && !peer.linked && !peer.closed; attempt++) {
       this.#dialling.add(address.process);
       try {
-        const { socket, hello } = await dial(
-          urls[Math.min(attempt, urls.length - 1)]!,
-          this.#options.token,
-          this.hello,
-        );
+        const url = urls[Math.min(attempt, urls.length - 1)]!;
+        const { socket, hello } = await dial(url, this.#options.token, this.hello);
         this.#dialling.delete(address.process);
+        if (hello.process !== address.process) {
+          socket.terminate();
+          const text = `${peer.name} is gone; at ${url} there is another process now`;
+          throw new RuntimeError('E_UNREACHABLE', text);
+        }
         if (peer.linked || peer.closed) {
           socket.terminate();
         } else {
@@ -213,59 +212,23 @@ export class Endpoint {
     if (!peer.linked) peer.fail(failure);
   }
 
-  #serve(where: { host: string; port: number } | { path: string }): Promise<Server> {
-    const server = createServer((_, response) => {
-      response.writeHead(426, { 'content-type': 'text/plain' }).end('WebSocket only\n');
-    });
-    server.on('connection', (socket) => {
-      this.#unauthenticated++;
-      socket.once('authenticated', () => clearTimeout(timer));
-      const timer = setTimeout(() => socket.destroy(), this.#options.handshakeMs ?? 5_000);
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#unauthenticated--;
-      };
-      socket.once('authenticated', done);
-      socket.once('close', () => {
-        if (socket.listenerCount('authenticated') > 0) done();
-      });
-      if (this.#unauthenticated > (this.#options.maxUnauthenticated ?? 64)) socket.destroy();
-    });
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    return new Promise((resolve, reject) => {
-      const place = 'path' in where ? where.path : `${where.host}:${where.port}`;
-      server.once('error', (cause) => {
-        reject(
-          new RuntimeError('E_LISTEN', `cannot listen on ${place}: ${messageOf(cause)}`, { cause }),
-        );
-      });
-      server.listen(where, () => {
-        this.#servers.push(server);
-        resolve(server);
-      });
-    });
-  }
-
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string, why: string): void => {
-      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n${why}\n`);
-    };
     if (!tokenMatches(request.headers, this.#options.token)) {
-      refuse('401 Unauthorized', 'wrong token');
+      refuse(socket, '401 Unauthorized', 'wrong token');
       return;
     }
     const hello = decodeHello(request.headers[helloHeader]);
     if (typeof hello === 'string') {
-      refuse('400 Bad Request', hello);
+      refuse(socket, '400 Bad Request', hello);
       return;
     }
     const known = this.#peers.get(hello.process);
     const oursWins = this.#dialling.has(hello.process) && this.process < hello.process;
     if (this.#closed || known?.linked || oursWins) {
-      refuse('409 Conflict', 'this pair of processes has a link already');
+      refuse(socket, '409 Conflict', 'this pair of processes has a link already');
       return;
     }
-    socket.emit('authenticated');
+    authenticated(socket);
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept(webSocket, hello);
     });

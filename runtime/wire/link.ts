@@ -33,6 +33,13 @@ export function memoryLink(): readonly [Link, Link] {
   return [left, right];
 }
 
+/** Leads back to where it starts: what is sent arrives at its own sender. */
+export function memoryLoop(): Link {
+  const loop = new MemoryLink();
+  loop.connect(loop);
+  return loop;
+}
+
 class MemoryLink implements Link {
   #other: MemoryLink | undefined;
   #events: LinkEvents | undefined;
