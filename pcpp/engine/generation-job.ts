@@ -107,8 +107,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       this.#requireNotAborted();
       const settings = await this.#call(0).prepare(request);
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
-      const plan =
-        devices.length > 1 ? await this.#call(0).plan(settings, devices.length) : undefined;
+      const plan = devices.length > 1 ? await this.#plan(settings, devices.length) : undefined;
       await this.#begin(settings, devices, plan);
       const steps = await this.#denoise(settings, devices);
       const parts = await Promise.all(devices.map((_, patch) => this.#call(patch).rows()));
@@ -129,6 +128,20 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       this.#requireNotAborted();
       throw error;
     }
+  }
+
+  /** Every device compiles its graph at the same time, and all must come to the same plan. */
+  async #plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
+    const asked = Array.from({ length: patches }, (_, patch) =>
+      this.#call(patch).plan(settings, patches),
+    );
+    const plans = await Promise.all(asked);
+    const other = plans.findIndex(({ hash }) => hash !== plans[0]!.hash);
+    if (other < 0) return plans[0]!;
+    throw new PcppError(
+      'E_PARTITION',
+      `devices 0 and ${other} would split the image differently: their model directories are not the same`,
+    );
   }
 
   /** Prompt and plan to every device; the model is loaded on the way. */

@@ -1,6 +1,6 @@
 /** What the configuration files of a model say, in our own words. Nothing is guessed: a missing field is an error. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { parseFile } from './json-file.js';
 

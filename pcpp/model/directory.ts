@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import type { SchedulerConfig } from '../samplers/scheduler-config.js';
 import {

@@ -1,6 +1,6 @@
 /** DDIM without added noise (eta 0): arXiv 2010.02502, formula 12. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor.js';
 import { requireSameShape, type Sampler } from './sampler.js';

@@ -1,6 +1,6 @@
 /** Euler's method on the noise level sigma: arXiv 2206.00364, algorithm 2 without churn. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { tensor } from '../tensor.js';
 import { type Sampler, weightedSum } from './sampler.js';
 import { alphasCumprod, linspace, spacedTimesteps } from './schedule.js';

@@ -1,6 +1,6 @@
 /** Euler's method on a straight path from image to noise: rectified flow, arXiv 2209.03003 and 2403.03206. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { type Sampler, weightedSum } from './sampler.js';
 import { linspace } from './schedule.js';

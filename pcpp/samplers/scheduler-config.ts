@@ -1,6 +1,6 @@
 /** Reads scheduler_config.json as diffusers writes it, and refuses by name what is not supported. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import type { BetaSchedule, NoiseSchedule, TimestepSpacing } from './schedule.js';
 

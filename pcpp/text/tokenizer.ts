@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { parseFile, readJsonFile, readTextFile } from '../model/json-file.js';
 import { clipTokenizer, type DeclaredToken } from './clip-layout.js';
