@@ -1,0 +1,87 @@
+/** Inputs and outputs of a patch graph: the model's own, always float32 outside, and those of the sites. */
+
+import { elementTypes } from '../onnx/messages.js';
+import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
+import type { Emission } from './emission.js';
+
+/** The name of the open row axis. */
+const rowsAxis = 'rows';
+
+/** Half-precision inputs are fed as float32 and converted inside. */
+export function castPorts({ builder, renamed }: Emission, ports: readonly Axes[]): void {
+  for (const port of ports) {
+    if (port.elementType !== elementTypes.float16) continue;
+    renamed.set(port.name, builder.cast(port.name, elementTypes.float16));
+  }
+}
+
+/** Joins what was published and gives the model's own outputs their float32 form. */
+export function emitOutputs(emission: Emission): Axes[] {
+  const { builder, found, oracle } = emission;
+  const outputs: Axes[] = [];
+  for (const name of found.view.outputs) {
+    const tag = found.tags.get(name);
+    const dims: (number | string)[] = [...oracle.shapes.get(name)!];
+    if (tag?.kind === 'rows') dims[tag.axis] = rowsAxis;
+    if (oracle.types.get(name) === elementTypes.float16) {
+      const half = builder.name('half');
+      for (const node of builder.nodes) {
+        node.output = node.output!.map((output) => (output === name ? half : output));
+        node.input = node.input!.map((input) => (input === name ? half : input));
+      }
+      builder.cast(half, elementTypes.float32, name);
+    }
+    outputs.push({ name, elementType: elementTypes.float32, dims });
+  }
+  const flat = (name: string, values: readonly string[]): void => {
+    if (values.length === 0) return;
+    builder.concat(values, 0, name);
+    outputs.push({ name, elementType: elementTypes.float32, dims: [`${name}_elements`] });
+  };
+  flat('borders_out', emission.published);
+  flat('gn_rows', emission.moments);
+  return outputs;
+}
+
+/** @param ports The model's inputs as the oracle saw them. */
+export function inputsOf(
+  model: OnnxModel,
+  emission: Emission,
+  ports: readonly Axes[],
+  sample: string,
+): Axes[] {
+  const { borders, norms, batch } = emission;
+  const { float16, float32, int64 } = elementTypes;
+  const sent = borders.filter((site) => !(site.kind === 'conv' && site.fresh)).length;
+  const originals = new Map((model.graph.input ?? []).map(axesOf).map((port) => [port.name, port]));
+  const inputs: Axes[] = ports.map((port) => ({
+    name: port.name,
+    elementType: port.elementType === float16 ? float32 : port.elementType,
+    // Axes that are neither batch nor width, the prompt's length, stay as open as the model has them.
+    dims: port.dims.map((dim, axis) =>
+      openAxis(port, axis, dim, originals.get(port.name)?.dims[axis], sample),
+    ),
+  }));
+  if (borders.length) {
+    inputs.push({ name: 'borders_in', elementType: float32, dims: ['border_elements'] });
+    inputs.push({ name: 'in_sizes', elementType: int64, dims: [2 * borders.length] });
+  }
+  if (sent) inputs.push({ name: 'cuts', elementType: int64, dims: [4 * sent] });
+  if (norms.length) {
+    const moments = norms.reduce((sum, site) => sum + 2 * batch * site.groups, 0);
+    inputs.push({ name: 'gn_a', elementType: float32, dims: [1] });
+    inputs.push({ name: 'gn_b', elementType: float32, dims: [moments] });
+  }
+  return inputs;
+}
+
+function openAxis(
+  port: Axes,
+  axis: number,
+  dim: number | string,
+  original: number | string | undefined,
+  sample: string,
+): number | string {
+  if (port.name === sample) return axis === 2 ? rowsAxis : dim;
+  return axis > 0 && typeof original === 'string' ? original : dim;
+}
