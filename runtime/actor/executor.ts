@@ -125,7 +125,7 @@ export class Executor {
     try {
       const result = this.#options.invoke(method, args, { stream, signal });
       if (stream) await this.#pour(from, id, method, result, running);
-      else from.send({ kind: 'reply', id, value: await result });
+      else from.send({ kind: 'reply', id, value: await plain(method, result) });
     } catch (error) {
       from.send({ kind: 'error', id, error: toWireError(error) });
     } finally {
@@ -149,6 +149,7 @@ export class Executor {
       from.send({ kind: 'stream.item', id, value });
       running.window--;
       if (running.window <= 0) await roomFor(running, signal);
+      if (signal.aborted) return;
     }
     from.send({ kind: 'stream.end', id });
   }
@@ -167,6 +168,13 @@ export class Executor {
       this.#all.delete(abort);
     }
   }
+}
+
+function plain(method: string, result: unknown): unknown {
+  if (typeof result !== 'object' || result === null || !(Symbol.asyncIterator in result)) {
+    return result;
+  }
+  throw new RuntimeError('E_METHOD', `${method} is an async generator; use stream.${method}()`);
 }
 
 const roomFor = (running: Running, signal: AbortSignal): Promise<void> =>

@@ -130,9 +130,7 @@ class Handle<T> extends ActorProxy implements HandleMembers<T> {
     this.#outbound = outbound;
     this.#options = options;
     this.tell = methodsProxy((method, args) => outbound.tell(ref, method, args));
-    this.stream = methodsProxy((method, args) =>
-      outbound.stream(ref, method, args, this.#signal()),
-    );
+    this.stream = methodsProxy((method, args) => streamOf(ref, outbound, options, method, args));
   }
 
   get id(): ActorId {
@@ -141,6 +139,9 @@ class Handle<T> extends ActorProxy implements HandleMembers<T> {
 
   latest(slot: string, options: LatestOptions = {}): TellMethods<T> {
     const { credits = defaultCredits } = options;
+    if (!Number.isInteger(credits) || credits < 1) {
+      throw new RuntimeError('E_OPTION', `credits ${credits} must be a whole number from 1 on`);
+    }
     return methodsProxy((method, args) =>
       this.#outbound.latest(this.ref, method, args, slot, credits),
     );
@@ -157,27 +158,52 @@ class Handle<T> extends ActorProxy implements HandleMembers<T> {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
+}
 
-  async call(method: string, args: readonly unknown[]): Promise<unknown> {
-    const { timeoutMs } = this.#options;
-    const signal = this.#signal();
-    try {
-      return await this.#outbound.call(this.ref, method, args, signal);
-    } catch (error) {
-      if (isTimeout(signal)) {
-        const text = `${this.ref.label}.${method} took longer than ${timeoutMs} ms`;
-        throw new RuntimeError('E_TIMEOUT', text, { cause: error });
-      }
-      throw error;
-    }
+async function callOf(
+  ref: ActorRef,
+  outbound: Outbound,
+  options: CallOptions,
+  method: string,
+  args: readonly unknown[],
+): Promise<unknown> {
+  const signal = signalOf(options);
+  try {
+    return await outbound.call(ref, method, args, signal);
+  } catch (error) {
+    throw isTimeout(signal) ? timeout(ref, method, options, error) : error;
   }
+}
 
-  #signal(): AbortSignal | undefined {
-    const { signal, timeoutMs } = this.#options;
-    if (timeoutMs === undefined) return signal;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    return signal ? AbortSignal.any([signal, timeout]) : timeout;
+async function* streamOf(
+  ref: ActorRef,
+  outbound: Outbound,
+  options: CallOptions,
+  method: string,
+  args: readonly unknown[],
+): AsyncGenerator<unknown> {
+  const signal = signalOf(options);
+  try {
+    yield* outbound.stream(ref, method, args, signal);
+  } catch (error) {
+    throw isTimeout(signal) ? timeout(ref, method, options, error) : error;
   }
+}
+
+function signalOf({ signal, timeoutMs }: CallOptions): AbortSignal | undefined {
+  if (timeoutMs === undefined) return signal;
+  const late = AbortSignal.timeout(timeoutMs);
+  return signal ? AbortSignal.any([signal, late]) : late;
+}
+
+function timeout(
+  { label }: ActorRef,
+  method: string,
+  { timeoutMs }: CallOptions,
+  cause: unknown,
+): RuntimeError {
+  const limit = timeoutMs === undefined ? 'its signal allowed' : `${timeoutMs} ms`;
+  return new RuntimeError('E_TIMEOUT', `${label}.${method} took longer than ${limit}`, { cause });
 }
 
 const isTimeout = (signal: AbortSignal | undefined): boolean =>
@@ -203,14 +229,17 @@ export function makeHandle<T>(
         own.set(name, bound);
         return bound;
       }
-      return (...args: unknown[]) => target.call(name, args);
+      return (...args: unknown[]) => callOf(ref, outbound, options, name, args);
     },
   }) as unknown as ActorHandle<T>;
 }
 
-/** @throws RuntimeError `E_EXPORT` if a method of the class hides behind a member of every handle. */
+/** @throws RuntimeError `E_EXPORT` if a member of every handle would hide a method of the class. */
 export function checkMethodNames(label: string, prototype: object): void {
-  const taken = handleMembers.filter((name) => name in prototype);
+  const methods = prototype as Readonly<Record<string, unknown>>;
+  const everyObject = Object.prototype as unknown as Readonly<Record<string, unknown>>;
+  const hidden = [...handleMembers, 'then', 'toString', 'toLocaleString', 'valueOf'];
+  const taken = hidden.filter((name) => methods[name] !== everyObject[name]);
   if (taken.length > 0) {
     throw new RuntimeError(
       'E_EXPORT',
