@@ -38,18 +38,25 @@ export interface Manifest {
 
 export const isFresh = (site: Site): boolean => site.kind === 'conv' && site.fresh;
 
-/** Derived once per plan and pair: it is asked for several times in every step. */
-const known = new WeakMap<PatchPlan, Map<string, Manifest>>();
+/** Layouts are derived once for each plan and patch: they are asked for several times in every step. */
+class Layouts<T> {
+  readonly #known = new WeakMap<PatchPlan, Map<string, T>>();
+
+  of(plan: PatchPlan, key: string, derive: () => T): T {
+    const layouts = this.#known.get(plan) ?? new Map<string, T>();
+    this.#known.set(plan, layouts);
+    const layout = layouts.get(key) ?? derive();
+    layouts.set(key, layout);
+    return layout;
+  }
+}
+
+const manifests = new Layouts<Manifest>();
+const outlets = new Layouts<readonly Outlet[]>();
 
 /** What `from` sends to `to` after every displaced step. */
-export function manifestOf(plan: PatchPlan, from: number, to: number): Manifest {
-  const pairs = known.get(plan) ?? new Map<string, Manifest>();
-  known.set(plan, pairs);
-  const pair = `${from} ${to}`;
-  const manifest = pairs.get(pair) ?? deriveManifest(plan, from, to);
-  pairs.set(pair, manifest);
-  return manifest;
-}
+export const manifestOf = (plan: PatchPlan, from: number, to: number): Manifest =>
+  manifests.of(plan, `${from} ${to}`, () => deriveManifest(plan, from, to));
 
 function deriveManifest(plan: PatchPlan, from: number, to: number): Manifest {
   const regions: Region[] = [];
@@ -134,7 +141,10 @@ export interface Outlet {
 }
 
 /** `borders_out` of a displaced step: for each site that is not fresh, its `up` slice and then its `down` slice. */
-export function outletsOf(plan: PatchPlan, patch: number): readonly Outlet[] {
+export const outletsOf = (plan: PatchPlan, patch: number): readonly Outlet[] =>
+  outlets.of(plan, `${patch}`, () => deriveOutlets(plan, patch));
+
+function deriveOutlets(plan: PatchPlan, patch: number): readonly Outlet[] {
   let offset = 0;
   return plan.sites.borders
     .filter((site) => !isFresh(site))
