@@ -7,17 +7,18 @@ import { RuntimeError, toWireError } from '../errors.js';
 import type { Lane } from '../wire/link.js';
 import type { CallMessage, Message, MessageOf } from '../wire/messages.js';
 import { streamWindow } from '../wire/stream.js';
+import { CallScope } from './call-scope.js';
 
 /** Where answers go: a peer. */
 export interface AnswerSink {
   send(message: Message, lane?: Lane): void;
 }
 
-/** Runs one method; a streaming call returns an async generator. */
+/** Runs one method; a streaming call returns an async generator. `scope.signal` is made when it is asked for. */
 export type Invoke = (
   method: string,
   args: readonly unknown[],
-  options: { readonly stream: boolean; readonly signal: AbortSignal },
+  scope: { readonly stream: boolean; readonly signal: AbortSignal },
 ) => unknown;
 
 export interface ExecutorOptions {
@@ -28,17 +29,21 @@ export interface ExecutorOptions {
 }
 
 interface Running {
-  readonly abort: AbortController;
+  readonly scope: CallScope;
   /** Items the caller still has room for. */
   window: number;
   refill: (() => void) | undefined;
 }
 
+type Waiting =
+  | { readonly from: AnswerSink; readonly call: MessageOf<'call'>; readonly running: Running }
+  | { readonly tell: MessageOf<'tell'> };
+
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #running = new Map<AnswerSink, Map<number, Running>>();
-  readonly #queue: (() => Promise<void>)[] = [];
-  readonly #all = new Set<AbortController>();
+  readonly #queue: Waiting[] = [];
+  readonly #all = new Set<CallScope>();
   #busy = 0;
 
   constructor(options: ExecutorOptions) {
@@ -51,7 +56,7 @@ export class Executor {
         this.#enqueue(from, message);
         return;
       case 'tell':
-        this.#queue.push(() => this.#runTell(message));
+        this.#queue.push({ tell: message });
         this.#next();
         return;
       case 'latest':
@@ -63,7 +68,7 @@ export class Executor {
       case 'latest.credit':
         return;
       case 'cancel':
-        this.#running.get(from)?.get(message.id)?.abort.abort();
+        this.#running.get(from)?.get(message.id)?.scope.abort();
         return;
       case 'stream.credit': {
         const running = this.#running.get(from)?.get(message.id);
@@ -77,59 +82,56 @@ export class Executor {
 
   /** The caller is gone: what it waited for is aborted. */
   forget(from: AnswerSink): void {
-    for (const running of this.#running.get(from)?.values() ?? []) running.abort.abort();
+    for (const running of this.#running.get(from)?.values() ?? []) running.scope.abort();
     this.#running.delete(from);
   }
 
   /** Abort everything that runs and drop what waits. */
   stop(): void {
     this.#queue.length = 0;
-    for (const abort of this.#all) abort.abort();
+    for (const scope of this.#all) scope.abort();
   }
 
-  #enqueue(from: AnswerSink, message: MessageOf<'call'>): void {
-    const running: Running = {
-      abort: new AbortController(),
-      window: streamWindow,
-      refill: undefined,
-    };
+  #enqueue(from: AnswerSink, call: MessageOf<'call'>): void {
+    const scope = new CallScope(call.stream);
+    const running: Running = { scope, window: streamWindow, refill: undefined };
     const calls = this.#running.get(from) ?? new Map<number, Running>();
     this.#running.set(from, calls);
-    calls.set(message.id, running);
-    this.#queue.push(async () => {
-      try {
-        if (!running.abort.signal.aborted) await this.#runCall(from, message, running);
-      } finally {
-        calls.delete(message.id);
-      }
-    });
+    calls.set(call.id, running);
+    this.#queue.push({ from, call, running });
     this.#next();
   }
 
   #next(): void {
     while (this.#busy < this.#options.maxConcurrency) {
-      const run = this.#queue.shift();
-      if (!run) return;
+      const waiting = this.#queue.shift();
+      if (!waiting) return;
       this.#busy++;
-      void run().finally(() => {
+      const run =
+        'tell' in waiting
+          ? this.#runTell(waiting.tell)
+          : this.#runCall(waiting.from, waiting.call, waiting.running);
+      void run.then(() => {
         this.#busy--;
         this.#next();
       });
     }
   }
 
-  async #runCall(from: AnswerSink, message: MessageOf<'call'>, running: Running): Promise<void> {
-    const { id, method, args, stream } = message;
-    const { signal } = running.abort;
-    this.#all.add(running.abort);
+  async #runCall(from: AnswerSink, call: MessageOf<'call'>, running: Running): Promise<void> {
+    const { id, method, args, stream } = call;
+    const { scope } = running;
+    this.#all.add(scope);
     try {
-      const result = this.#options.invoke(method, args, { stream, signal });
+      if (scope.isAborted) return;
+      const result = this.#options.invoke(method, args, scope);
       if (stream) await this.#pour(from, id, method, result, running);
       else from.send({ kind: 'reply', id, value: await plain(method, result) });
     } catch (error) {
       from.send({ kind: 'error', id, error: toWireError(error) });
     } finally {
-      this.#all.delete(running.abort);
+      this.#all.delete(scope);
+      this.#running.get(from)?.delete(id);
     }
   }
 
@@ -143,29 +145,26 @@ export class Executor {
     if (typeof result !== 'object' || result === null || !(Symbol.asyncIterator in result)) {
       throw new RuntimeError('E_METHOD', `${method} is not an async generator; call it directly`);
     }
-    const { signal } = running.abort;
+    const { scope } = running;
     for await (const value of result as AsyncIterable<unknown>) {
-      if (signal.aborted) return;
+      if (scope.isAborted) return;
       from.send({ kind: 'stream.item', id, value });
       running.window--;
-      if (running.window <= 0) await roomFor(running, signal);
-      if (signal.aborted) return;
+      if (running.window <= 0) await roomFor(running);
+      if (scope.isAborted) return;
     }
     from.send({ kind: 'stream.end', id });
   }
 
   async #runTell(message: MessageOf<'tell'> | MessageOf<'latest'>): Promise<void> {
-    const abort = new AbortController();
-    this.#all.add(abort);
+    const scope = new CallScope(false);
+    this.#all.add(scope);
     try {
-      await this.#options.invoke(message.method, message.args, {
-        stream: false,
-        signal: abort.signal,
-      });
+      await this.#options.invoke(message.method, message.args, scope);
     } catch (error) {
-      if (!abort.signal.aborted) this.#options.onLostError(message.method, error);
+      if (!scope.isAborted) this.#options.onLostError(message.method, error);
     } finally {
-      this.#all.delete(abort);
+      this.#all.delete(scope);
     }
   }
 }
@@ -177,8 +176,9 @@ function plain(method: string, result: unknown): unknown {
   throw new RuntimeError('E_METHOD', `${method} is an async generator; use stream.${method}()`);
 }
 
-const roomFor = (running: Running, signal: AbortSignal): Promise<void> =>
+const roomFor = (running: Running): Promise<void> =>
   new Promise((resolve) => {
+    const { signal } = running.scope;
     const done = (): void => {
       running.refill = undefined;
       signal.removeEventListener('abort', done);

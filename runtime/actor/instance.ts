@@ -2,7 +2,7 @@
 
 import { pathToFileURL } from 'node:url';
 import { messageOf, RuntimeError } from '../errors.js';
-import { type ActorIdentity, runInContext } from './context.js';
+import { type ActorContext, type ActorIdentity, runInContext } from './context.js';
 import type { Invoke } from './executor.js';
 import { checkMethodNames } from './handle.js';
 
@@ -44,7 +44,6 @@ export const optionsOf = (value: ActorClass): ActorOptions =>
 export class Instance {
   readonly #identity: ActorIdentity;
   readonly #object: object;
-  readonly #dying = new AbortController();
 
   private constructor(identity: ActorIdentity, object: object) {
     this.#identity = identity;
@@ -64,22 +63,40 @@ export class Instance {
     }
   }
 
-  readonly invoke: Invoke = (method, args, { signal }) => {
+  readonly invoke: Invoke = (method, args, scope) => {
     const found: unknown = (this.#object as Record<string, unknown>)[method];
     if (typeof found !== 'function' || method === 'constructor') {
       throw new RuntimeError('E_METHOD', `${this.#identity.self.label} has no method ${method}`);
     }
-    const current = { ...this.#identity, signal: AbortSignal.any([signal, this.#dying.signal]) };
+    const current = new CallContext(this.#identity, scope);
     const result: unknown = runInContext(current, () => found.apply(this.#object, args));
     return isGenerator(result) ? inContext(current, result) : result;
   };
 
   /** The class's own dispose hook, if it has one. */
   async dispose(): Promise<void> {
-    this.#dying.abort();
     const object = this.#object as Partial<AsyncDisposable & Disposable>;
     const hook = object[Symbol.asyncDispose] ?? object[Symbol.dispose];
     await hook?.call(object as AsyncDisposable & Disposable);
+  }
+}
+
+/** Reads the signal only when the method does. */
+class CallContext implements ActorContext {
+  readonly self: ActorIdentity['self'];
+  readonly node: ActorIdentity['node'];
+  readonly resources: ActorIdentity['resources'];
+  readonly #scope: Parameters<Invoke>[2];
+
+  constructor(identity: ActorIdentity, scope: Parameters<Invoke>[2]) {
+    this.self = identity.self;
+    this.node = identity.node;
+    this.resources = identity.resources;
+    this.#scope = scope;
+  }
+
+  get signal(): AbortSignal {
+    return this.#scope.signal;
   }
 }
 

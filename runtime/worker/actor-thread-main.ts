@@ -36,7 +36,7 @@ const unlimited = {
 };
 const control = new Executor({
   ...unlimited,
-  invoke: (method) => (method === 'start' ? start() : instance?.dispose()),
+  invoke: (method) => (method === 'start' ? start() : stop()),
 });
 const actor = new Executor({
   ...unlimited,
@@ -72,4 +72,9 @@ async function start(): Promise<void> {
   const Class = await importClass(file, exportName);
   const values = decodeValue(args, (to) => makeHandle(to, outbound));
   instance = Instance.create({ self: ref, node, resources }, Class, values as readonly unknown[]);
+}
+
+async function stop(): Promise<void> {
+  actor.stop();
+  await instance?.dispose();
 }
