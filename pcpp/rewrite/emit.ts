@@ -14,6 +14,7 @@
 import type { ModelProto, NodeProto } from '../onnx/messages.js';
 import { type Axes, type OnnxModel, portOf } from '../onnx/model.js';
 import type { Oracle } from '../onnx/oracle.js';
+import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
 import { joinBorders, withRowPads } from './emit-borders.js';
 import { affineTail, emitNorm } from './emit-norm.js';
@@ -29,7 +30,10 @@ export interface Emitted {
   readonly sites: GraphSites;
 }
 
-/** @param ports The model's inputs as the oracle saw them. */
+/**
+ * @param ports The model's inputs as the oracle saw them.
+ * @throws PcppError `E_GRAPH` if the model uses names that are ours.
+ */
 export function emitPatchGraph(
   model: OnnxModel,
   oracle: Oracle,
@@ -56,6 +60,7 @@ export function emitPatchGraph(
     output: outputs.map(portOf),
     value_info: [],
   };
+  checkGraph(graph);
   return { sites: sitesOf(emission, sample), model: { ...model.proto, graph } };
 }
 

@@ -1,15 +1,15 @@
 /** Topological order from the outputs back; what no output needs is gone: the old shape arithmetic, mostly. */
 
-import { PcppError } from '../errors.js';
 import type { NodeProto, TensorProto } from '../onnx/messages.js';
 
-/** @throws PcppError `E_GRAPH` if a value has two producers. */
 export function sortAndPrune(
   nodes: readonly NodeProto[],
   initializers: readonly TensorProto[],
   outputs: readonly string[],
 ): { readonly nodes: NodeProto[]; readonly initializers: TensorProto[] } {
-  const producers = producersOf(nodes);
+  const producers = new Map(
+    nodes.flatMap((node) => (node.output ?? []).map((name) => [name, node] as const)),
+  );
   const sorted: NodeProto[] = [];
   const used = new Set<string>();
   const placed = new Set<NodeProto>();
@@ -39,16 +39,4 @@ export function sortAndPrune(
     nodes: sorted,
     initializers: initializers.filter((tensor) => used.has(tensor.name ?? '')),
   };
-}
-
-function producersOf(nodes: readonly NodeProto[]): Map<string, NodeProto> {
-  const producers = new Map<string, NodeProto>();
-  for (const node of nodes) {
-    for (const name of node.output ?? []) {
-      if (!name) continue;
-      if (producers.has(name)) throw new PcppError('E_GRAPH', `"${name}" has two producers`);
-      producers.set(name, node);
-    }
-  }
-  return producers;
 }

@@ -172,3 +172,15 @@ test('refuses sizes between the levels and names the nearest that work', async (
   t.is(error.code, 'E_SIZE');
   t.regex(error.message, /width 7.*multiple of 2.*6 or 8/);
 });
+
+test('refuses a model that uses our names', async (t) => {
+  const nodes = [
+    node('Sigmoid', ['sample'], ['cuts']),
+    node('Conv', ['cuts', 'w'], ['out_sample'], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
+  ];
+  const model = smallModel({ nodes, initializers: [weight('w', [4, 4, 3, 3])] });
+  await t.throwsAsync(compileModel(model, { height: 8, width: 4, batch: 1 }), {
+    code: 'E_GRAPH',
+    message: /"cuts" has two producers/,
+  });
+});
