@@ -52,6 +52,15 @@ export class RuntimeError extends Error {
   }
 }
 
+/**
+ * This process has no link to another any more. Never an answer: what another process reports of *its* links arrives as a
+ * plain RuntimeError, whatever its code.
+ */
+export class LinkLostError extends RuntimeError {}
+
+/** The very actor that was called is gone, as opposed to one that it had called itself. */
+export class ActorLostError extends RuntimeError {}
+
 /** An error as data. It never carries a class: match errors by `name` and `code`. */
 export interface WireError {
   readonly name: string;

@@ -38,6 +38,21 @@ export async function importClass(file: string, exportName: string): Promise<Act
   return value as ActorClass;
 }
 
+/**
+ * A module as an object whose methods are its exported functions: what runs tasks.
+ *
+ * @throws RuntimeError `E_ACTOR_START` if the module fails.
+ */
+export async function importFunctions(file: string): Promise<object> {
+  try {
+    const module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    const functions = Object.entries(module).filter(([, value]) => typeof value === 'function');
+    return Object.fromEntries(functions);
+  } catch (cause) {
+    throw new RuntimeError('E_ACTOR_START', `the module of a task: ${messageOf(cause)}`, { cause });
+  }
+}
+
 export const optionsOf = (value: ActorClass): ActorOptions =>
   (value as { actor?: ActorOptions }).actor ?? {};
 
@@ -48,6 +63,11 @@ export class Instance {
   private constructor(identity: ActorIdentity, object: object) {
     this.#identity = identity;
     this.#object = object;
+  }
+
+  /** For an object that is there already. */
+  static of(identity: ActorIdentity, object: object): Instance {
+    return new Instance(identity, object);
   }
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */

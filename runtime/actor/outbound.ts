@@ -1,6 +1,6 @@
 /** Calls to other actors, host to host, over this process's endpoint. The head is asked only why an actor died. */
 
-import { RuntimeError } from '../errors.js';
+import { ActorLostError, LinkLostError, RuntimeError } from '../errors.js';
 import type { ActorRef } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Peer } from '../wire/peer.js';
@@ -77,15 +77,16 @@ export class EndpointOutbound implements Outbound {
 
   /** A broken link says little: the head knows exit code, signal and last words. */
   async #explain(ref: ActorRef, error: unknown): Promise<unknown> {
-    if (!(error instanceof RuntimeError)) return error;
-    if (error.code !== 'E_PEER_LOST' && error.code !== 'E_UNREACHABLE') return error;
+    if (!(error instanceof LinkLostError)) return error;
     try {
       const head = await this.#head();
       const signal = AbortSignal.timeout(verdictMs);
       await head.request({ kind: 'actor.verdict', actor: ref.actor }, { signal });
-      return error;
     } catch (verdict) {
-      return verdict instanceof RuntimeError && verdict.code === 'E_ACTOR_DEAD' ? verdict : error;
+      if (verdict instanceof RuntimeError && verdict.code === 'E_ACTOR_DEAD') {
+        return new ActorLostError(verdict.code, verdict.message, { cause: error });
+      }
     }
+    return new ActorLostError(error.code, error.message, { cause: error });
   }
 }

@@ -7,6 +7,7 @@ import { messageOf, RuntimeError } from '../errors.js';
 import { hashOf } from '../head/code-store.js';
 import type { ClusterStatus } from '../head/state.js';
 import { type Resources, toQuantities } from '../resources.js';
+import { TaskClient } from '../task/task-client.js';
 import { tokenFile } from '../token.js';
 import type { ActorRef } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -66,12 +67,14 @@ export class Cluster implements AsyncDisposable {
   readonly #endpoint: Endpoint;
   readonly #head: Peer;
   readonly #outbound: EndpointOutbound;
+  readonly #tasks: TaskClient;
 
   private constructor(address: string, endpoint: Endpoint, head: Peer, outbound: EndpointOutbound) {
     this.address = address;
     this.#endpoint = endpoint;
     this.#head = head;
     this.#outbound = outbound;
+    this.#tasks = new TaskClient(() => Promise.resolve(head), outbound);
   }
 
   /** @throws RuntimeError `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`. */
@@ -102,7 +105,7 @@ export class Cluster implements AsyncDisposable {
     if (!(await this.#head.request<boolean>({ kind: 'code.has', code }))) {
       await this.#head.request({ kind: 'code.put', code, source, externals });
     }
-    return remoteModule<Module>({ code, exports }, this.#head, this.#outbound);
+    return remoteModule<Module>({ code, exports }, this.#head, this.#outbound, this.#tasks);
   }
 
   /** @throws RuntimeError `E_NAME_UNKNOWN`. */
@@ -131,6 +134,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Leave. The head ends what this driver created. */
   async close(): Promise<void> {
+    this.#tasks.close();
     await this.#endpoint.close('the driver leaves');
   }
 

@@ -4,6 +4,8 @@ import { type ActorHandle, makeHandle, type Outbound } from '../actor/handle.js'
 import { RuntimeError } from '../errors.js';
 import type { CodeId, NodeId } from '../ids.js';
 import { type Resources, toQuantities } from '../resources.js';
+import { type RemoteFunction, remoteFunction } from '../task/remote-function.js';
+import type { TaskClient } from '../task/task-client.js';
 import type { ActorRef } from '../wire/address.js';
 import type { Peer } from '../wire/peer.js';
 import { encodeValue } from '../wire/value.js';
@@ -35,8 +37,9 @@ export interface RemoteClass<T, Args extends readonly unknown[]> {
 }
 
 type AnyClass = abstract new (...args: never[]) => object;
+type AnyFunction = (...args: never[]) => unknown;
 
-/** Exported classes become actor classes. */
+/** Exported classes become actor classes, exported functions tasks. */
 export type Remote<Module> = {
   readonly [Name in keyof Module as Module[Name] extends AnyClass
     ? Name
@@ -45,6 +48,10 @@ export type Remote<Module> = {
   ) => infer T
     ? RemoteClass<T, Args>
     : never;
+} & {
+  readonly [Name in keyof Module as Module[Name] extends AnyFunction
+    ? Name
+    : never]: RemoteFunction<Module[Name]>;
 };
 
 export interface LoadedCode {
@@ -56,10 +63,16 @@ export function remoteModule<Module>(
   loaded: LoadedCode,
   head: Peer,
   outbound: Outbound,
+  tasks: TaskClient,
 ): Remote<Module> {
-  const twin: Record<string, RemoteClass<unknown, readonly unknown[]>> = {};
-  for (const name of loaded.exports) {
-    twin[name] = { create: (options) => create(loaded.code, name, options ?? {}, head, outbound) };
+  const { code } = loaded;
+  const twin: Record<string, unknown> = {};
+  // Only types know which export is a class and which a function: each name answers to both.
+  for (const exportName of loaded.exports) {
+    twin[exportName] = Object.assign(remoteFunction({ code, exportName }, tasks), {
+      create: (options: CreateOptions<readonly unknown[]> = {}) =>
+        create(code, exportName, options, head, outbound),
+    });
   }
   return new Proxy(twin, {
     get(known, name) {

@@ -173,7 +173,7 @@ class Turn {
     const actor: ActorRecord = {
       id: newActorId(),
       spec,
-      label: spec.name === undefined ? spec.exportName : `${spec.exportName} "${spec.name}"`,
+      label: labelOf(spec),
       owner: request.from,
       creator: request,
       verdicts: [],
@@ -348,7 +348,9 @@ class Turn {
     for (const request of killers) this.#reply(request, null);
     Object.assign(actor, { verdicts: [], killers: [] });
     if (actor.spec.bundle) this.#finishRemoval(actor.spec.bundle.group);
-    this.#state.graves.push(actor.id);
+    // One that never had a place is known to nobody: no grave for it.
+    if (state.phase === 'pending') this.#state.actors.delete(actor.id);
+    else this.#state.graves.push(actor.id);
     if (this.#state.graves.length > this.#settings.maxGraves) {
       this.#state.actors.delete(this.#state.graves.shift()!);
     }
@@ -400,6 +402,11 @@ class Turn {
   #fail({ from, id }: Request, error: RuntimeError): void {
     this.#send(from, { kind: 'error', id, error: toWireError(error) });
   }
+}
+
+function labelOf({ exportName, name }: ActorSpec): string {
+  const what = exportName === '' ? 'task worker' : exportName;
+  return name === undefined ? what : `${what} "${name}"`;
 }
 
 function refOf(actor: ActorRecord): ActorRef | undefined {

@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { RuntimeError } from '../errors.js';
+import { LinkLostError, RuntimeError } from '../errors.js';
 import { newProcessId, type ProcessId } from '../ids.js';
 import type { Address } from './address.js';
 import { dial } from './dial.js';
@@ -209,7 +209,8 @@ export class Endpoint {
         if (duplicate) await new Promise((resolve) => setTimeout(resolve, 25));
       }
     }
-    if (!peer.linked) peer.fail(failure);
+    if (peer.linked) return;
+    peer.fail(new LinkLostError(failure.code, failure.message, { cause: failure }));
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

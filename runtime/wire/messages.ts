@@ -40,7 +40,7 @@ export interface Gpu {
 /** What the head must know to place and start an actor. */
 export interface ActorSpec {
   readonly code: CodeId;
-  /** Name of the exported class. */
+  /** Name of the exported class; empty for a worker that runs the module's functions as tasks. */
   readonly exportName: string;
   /** Constructor arguments, encoded: the head never looks inside. */
   readonly args: Uint8Array;

@@ -3,7 +3,7 @@
  * peer exists before its link does; what is sent meanwhile waits, encoded, in order.
  */
 
-import { messageOf, RuntimeError, toWireError } from '../errors.js';
+import { LinkLostError, messageOf, RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import { LatestLane, type LatestTraffic } from './latest-lane.js';
@@ -78,7 +78,7 @@ export class Peer {
     this.#link = link;
     link.open({
       frame: (bytes) => this.#receive(bytes),
-      closed: (why) => this.#end(new RuntimeError('E_PEER_LOST', `${this.name}: ${why}`)),
+      closed: (why) => this.#end(new LinkLostError('E_PEER_LOST', `${this.name}: ${why}`)),
     });
     const unsent = this.#unsent;
     this.#unsent = [];
@@ -190,7 +190,7 @@ export class Peer {
   }
 
   #lost(): Error {
-    return new RuntimeError('E_PEER_LOST', `${this.name}: ${this.#closed}`);
+    return new LinkLostError('E_PEER_LOST', `${this.name}: ${this.#closed}`);
   }
 
   #flush(): void {
@@ -220,7 +220,7 @@ export class Peer {
         this.#pending.fail(message.id, error);
       } else {
         // A peer that never gets an answer would wait for ever: better that it hears the link break.
-        this.#break(new RuntimeError('E_PEER_LOST', `${this.name}: ${error.message}`, { cause }));
+        this.#break(new LinkLostError('E_PEER_LOST', `${this.name}: ${error.message}`, { cause }));
       }
     }
   }

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import type { ActorIdentity } from '../actor/context.js';
 import { Executor, type Invoke } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
-import { Instance, importClass, optionsOf } from '../actor/instance.js';
+import { Instance, importClass, importFunctions, optionsOf } from '../actor/instance.js';
 import { EndpointOutbound } from '../actor/outbound.js';
 import { RuntimeError, toWireError } from '../errors.js';
 import { toResources } from '../resources.js';
 import { ActorRef } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
-import type { Message, MessageOf } from '../wire/messages.js';
+import type { ActorSpec, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { decodeValue } from '../wire/value.js';
 import { ActorThread } from './actor-thread.js';
@@ -113,30 +113,35 @@ export class Host {
       node: { id: node, name: nodeName },
       resources: toResources(spec.resources),
     };
-    const Class = await importClass(file, spec.exportName);
-    const options = optionsOf(Class);
-    const living =
-      (spec.thread ?? options.thread)
-        ? await ActorThread.start({
-            identity,
-            file,
-            spec,
-            outbound: this.#outbound,
-            endpoint: this.#endpoint,
-          })
-        : this.#inline(identity, Class, spec.args);
+    const { living, maxConcurrency } =
+      spec.exportName === ''
+        ? { living: Instance.of(identity, await importFunctions(file)), maxConcurrency: 1 }
+        : await this.#startActor(identity, file, spec);
     const executor = new Executor({
       invoke: living.invoke,
-      maxConcurrency: spec.maxConcurrency ?? options.maxConcurrency ?? 1,
+      maxConcurrency,
       onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
     });
     this.#actor = { living, executor, ref };
     return this.#endpoint.address;
   }
 
-  #inline(identity: ActorIdentity, Class: Parameters<typeof Instance.create>[1], args: Uint8Array) {
-    const values = decodeValue(args, (ref) => makeHandle(ref, this.#outbound));
-    return Instance.create(identity, Class, values as readonly unknown[]);
+  async #startActor(
+    identity: ActorIdentity,
+    file: string,
+    spec: ActorSpec,
+  ): Promise<{ living: Living; maxConcurrency: number }> {
+    const Class = await importClass(file, spec.exportName);
+    const options = optionsOf(Class);
+    const maxConcurrency = spec.maxConcurrency ?? options.maxConcurrency ?? 1;
+    if (spec.thread ?? options.thread) {
+      const [outbound, endpoint] = [this.#outbound, this.#endpoint];
+      const thread = await ActorThread.start({ identity, file, spec, outbound, endpoint });
+      return { living: thread, maxConcurrency };
+    }
+    const args = decodeValue(spec.args, (ref) => makeHandle(ref, this.#outbound));
+    const living = Instance.create(identity, Class, args as readonly unknown[]);
+    return { living, maxConcurrency };
   }
 
   async #stop(): Promise<void> {

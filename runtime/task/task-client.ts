@@ -1,0 +1,162 @@
+/** Submits tasks: waits for their arguments, runs them on leases, tries again when a process dies. */
+
+import type { Outbound } from '../actor/handle.js';
+import { RuntimeError } from '../errors.js';
+import type { CodeId } from '../ids.js';
+import { toQuantities } from '../resources.js';
+import type { ActorRef } from '../wire/address.js';
+import type { Peer } from '../wire/peer.js';
+import { encodeValue } from '../wire/value.js';
+import { isLost, type Lease, LeasePool } from './lease-pool.js';
+import { ObjectRef } from './object-ref.js';
+import { type TaskOptions, taskDefaults } from './task-options.js';
+
+export interface Task {
+  readonly code: CodeId;
+  readonly exportName: string;
+  readonly args: readonly unknown[];
+  readonly options: TaskOptions;
+}
+
+class WorkerLease implements Lease {
+  readonly #ref: ActorRef;
+  readonly #outbound: Outbound;
+
+  constructor(ref: ActorRef, outbound: Outbound) {
+    this.#ref = ref;
+    this.#outbound = outbound;
+  }
+
+  call(name: string, args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
+    return this.#outbound.call(this.#ref, name, args, signal);
+  }
+
+  stream(name: string, args: readonly unknown[], signal: AbortSignal): AsyncGenerator<unknown> {
+    return this.#outbound.stream(this.#ref, name, args, signal);
+  }
+
+  close(): void {
+    // A head that is gone has ended the lease already.
+    this.#outbound.kill(this.#ref).catch(() => undefined);
+  }
+}
+
+export class TaskClient {
+  readonly #head: () => Promise<Peer>;
+  readonly #outbound: Outbound;
+  readonly #pools = new Map<string, LeasePool<WorkerLease>>();
+
+  constructor(head: () => Promise<Peer>, outbound: Outbound) {
+    this.#head = head;
+    this.#outbound = outbound;
+  }
+
+  submit(task: Task): ObjectRef<unknown> {
+    const stop = new AbortController();
+    const signal = signalOf(task.options, stop.signal);
+    const value = settle(this.#attempts(task, signal), signal, task);
+    return new ObjectRef(value, (reason) => stop.abort(reason));
+  }
+
+  /** Items of an `async *` function. The lease is held until the last item. A stream is not tried again. */
+  async *stream(task: Task): AsyncGenerator<unknown> {
+    const stop = new AbortController();
+    const signal = signalOf(task.options, stop.signal);
+    const args = await resolved(task.args);
+    const pool = this.#poolFor(task);
+    let open: (lease: WorkerLease) => void = () => undefined;
+    let done: () => void = () => undefined;
+    const lease = new Promise<WorkerLease>((resolve) => {
+      open = resolve;
+    });
+    const held = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const end = pool.submit((opened) => {
+      open(opened);
+      return held;
+    });
+    try {
+      const opened = await Promise.race([lease, end.then(() => lease)]);
+      yield* opened.stream(task.exportName, args, signal);
+    } finally {
+      done();
+      stop.abort();
+    }
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.clear();
+  }
+
+  async #attempts(task: Task, signal: AbortSignal): Promise<unknown> {
+    const { retries = taskDefaults.retries, retryOn } = task.options;
+    const args = await resolved(task.args);
+    const pool = this.#poolFor(task);
+    for (let failures = 0; ; failures++) {
+      try {
+        return await pool.submit((lease) => {
+          // Given up while it waited: nobody wants the result.
+          if (signal.aborted) return Promise.resolve();
+          return lease.call(task.exportName, args, signal);
+        });
+      } catch (error) {
+        const mayRetry = isLost(error) || (error instanceof Error && retryOn?.(error) === true);
+        if (!mayRetry || signal.aborted || (retries >= 0 && failures >= retries)) throw error;
+      }
+    }
+  }
+
+  #poolFor({ code, options }: Task): LeasePool<WorkerLease> {
+    const resources = toQuantities(options.resources ?? taskDefaults.resources);
+    const { maxCalls, name } = options;
+    if (maxCalls !== undefined && !(Number.isInteger(maxCalls) && maxCalls >= 1)) {
+      throw new RuntimeError('E_OPTION', `maxCalls ${maxCalls} must be a whole number from 1`);
+    }
+    const key = JSON.stringify([code, Object.entries(resources).sort(), maxCalls, name]);
+    const known = this.#pools.get(key);
+    if (known) return known;
+    const spec = { code, exportName: '', args: encodeValue([]), resources };
+    const pool = new LeasePool<WorkerLease>({
+      open: async (signal) => {
+        const head = await this.#head();
+        const ref = await head.request<ActorRef>({ kind: 'actor.create', spec }, { signal });
+        return new WorkerLease(ref, this.#outbound);
+      },
+      ...(maxCalls === undefined ? {} : { maxCalls }),
+    });
+    this.#pools.set(key, pool);
+    return pool;
+  }
+}
+
+/** Refs among the arguments stand for their values; one that fails fails the task. */
+const resolved = (args: readonly unknown[]): Promise<readonly unknown[]> =>
+  args.some((arg) => arg instanceof ObjectRef) ? Promise.all(args) : Promise.resolve(args);
+
+function signalOf({ signal, timeoutMs }: TaskOptions, stop: AbortSignal): AbortSignal {
+  const others = [
+    ...(signal ? [signal] : []),
+    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
+  ];
+  return others.length > 0 ? AbortSignal.any([stop, ...others]) : stop;
+}
+
+/** The result, or at once an error when the task is given up. */
+function settle(result: Promise<unknown>, signal: AbortSignal, task: Task): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(givenUp(signal, task));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function givenUp(signal: AbortSignal, { exportName, options }: Task): RuntimeError {
+  const { reason } = signal as { reason: unknown };
+  const isTimeout = (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
+  return isTimeout
+    ? new RuntimeError('E_TIMEOUT', `task ${exportName} took longer than ${options.timeoutMs} ms`)
+    : new RuntimeError('E_ABORTED', `task ${exportName} was cancelled`, { cause: reason });
+}

@@ -1,0 +1,24 @@
+/** How a task runs. */
+
+import type { Resources } from '../resources.js';
+
+export interface TaskOptions {
+  /** Held while the task runs. @default { cpu: 1 } */
+  readonly resources?: Resources;
+  /** Further tries after its process or node died; -1 for ever. @default 3 */
+  readonly retries?: number;
+  /** Also try again after errors of the task itself for which this is true. Counts against `retries`. @default none */
+  readonly retryOn?: (error: Error) => boolean;
+  /** From submission to result, waiting included; then it is cancelled and rejects with `E_TIMEOUT`. @default none */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Shown in `patchbay status`. @default the function's name */
+  readonly name?: string;
+  /** The process is ended after so many tasks, for code that leaks. @default never */
+  readonly maxCalls?: number;
+}
+
+export const taskDefaults: { readonly resources: Resources; readonly retries: number } = {
+  resources: { cpu: 1 },
+  retries: 3,
+};
