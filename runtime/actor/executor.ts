@@ -45,6 +45,7 @@ export class Executor {
   readonly #queue: Waiting[] = [];
   readonly #all = new Set<CallScope>();
   #busy = 0;
+  #stopped = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -86,8 +87,9 @@ export class Executor {
     this.#running.delete(from);
   }
 
-  /** Abort everything that runs and drop what waits. */
+  /** Abort everything that runs and drop what waits. Nobody is answered any more: callers hear that the actor died. */
   stop(): void {
+    this.#stopped = true;
     this.#queue.length = 0;
     for (const scope of this.#all) scope.abort();
   }
@@ -126,13 +128,17 @@ export class Executor {
       if (scope.isAborted) return;
       const result = this.#options.invoke(method, args, scope);
       if (stream) await this.#pour(from, id, method, result, running);
-      else from.send({ kind: 'reply', id, value: await plain(method, result) });
+      else this.#answer(from, { kind: 'reply', id, value: await plain(method, result) });
     } catch (error) {
-      from.send({ kind: 'error', id, error: toWireError(error) });
+      this.#answer(from, { kind: 'error', id, error: toWireError(error) });
     } finally {
       this.#all.delete(scope);
       this.#running.get(from)?.delete(id);
     }
+  }
+
+  #answer(from: AnswerSink, answer: MessageOf<'reply'> | MessageOf<'error'>): void {
+    if (!this.#stopped) from.send(answer);
   }
 
   async #pour(

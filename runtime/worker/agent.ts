@@ -13,7 +13,7 @@ import { Endpoint } from '../wire/endpoint.js';
 import type { Gpu, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { Loader } from './loader.js';
-import { type HostExit, HostPool, type HostProcess } from './pool.js';
+import { type HostExit, HostPool, type HostProcess, inWords } from './pool.js';
 
 export interface AgentOptions {
   /** `ws://host:port` of the head. */
@@ -77,6 +77,7 @@ export class Agent implements AsyncDisposable {
         message: (peer, message) => this.#message(peer, message),
         left: (peer, why) => {
           if (peer === this.#head) this.#end(`the head is gone: ${why}`);
+          else this.#loseHost(peer, why);
         },
       },
     });
@@ -150,7 +151,13 @@ export class Agent implements AsyncDisposable {
   }
 
   async #startActor({ actor, label, spec, gpus }: MessageOf<'actor.start'>): Promise<void> {
-    const host = this.#pool!.take(gpus);
+    let host: HostProcess;
+    try {
+      host = this.#pool!.take(gpus);
+    } catch (error) {
+      this.#report(actor, toWireError(error));
+      return;
+    }
     const running: Running = { host, label, stopping: false };
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
@@ -217,6 +224,15 @@ export class Agent implements AsyncDisposable {
     });
   }
 
+  /** Its process may live, stopped or out of its mind. */
+  #loseHost(peer: Peer, why: string): void {
+    for (const [pid, known] of this.#hosts) {
+      if (known !== peer) continue;
+      this.#hosts.delete(pid);
+      this.#pool?.lost(pid, why);
+    }
+  }
+
   #exited(actor: ActorId, running: Running, exit: HostExit): void {
     this.#hosts.delete(running.host.pid);
     if (!this.#actors.delete(actor)) return;
@@ -231,10 +247,4 @@ export class Agent implements AsyncDisposable {
     this.#log.info({ actor, cause: cause.message }, 'actor ended');
     this.#head?.send({ kind: 'actor.exited', actor, cause });
   }
-}
-
-function inWords({ code, signal, stderrTail }: HostExit): string {
-  const how = signal ? `died of ${signal}` : `ended with exit code ${code}`;
-  const tail = stderrTail.length > 0 ? `; its last words:\n  ${stderrTail.join('\n  ')}` : '';
-  return `${how}${tail}`;
 }

@@ -6,11 +6,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
+import { Guard } from './guard.js';
 
 /** Lines of stderr kept for the death notice. */
 const tailLines = 20;
 /** From asking a host to end until it is killed. */
 const graceMs = 2_000;
+/** A process that left the host's group may hold its pipes open; its last words are not waited for any longer. */
+const drainMs = 500;
+/** From losing the link to a host until it is killed, if it has not told by then how it ended. */
+const lostMs = 1_000;
 
 export interface HostSettings {
   /** Unix socket of the agent. */
@@ -26,6 +31,8 @@ export interface HostExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stderrTail: readonly string[];
+  /** Why the agent itself killed it, if it did. */
+  readonly killed: string | undefined;
 }
 
 export class HostProcess {
@@ -33,6 +40,7 @@ export class HostProcess {
   readonly exited: Promise<HostExit>;
   readonly #child: ChildProcess;
   readonly #tail: string[] = [];
+  #killed: string | undefined;
 
   constructor(settings: HostSettings, env: Readonly<Record<string, string>>) {
     const entry = fileURLToPath(new URL('./host-main.js', import.meta.url));
@@ -51,50 +59,69 @@ export class HostProcess {
       },
     });
     const { pid } = this.#child;
+    this.#child.on('error', () => undefined);
     if (pid === undefined) throw new RuntimeError('E_ACTOR_START', 'cannot start a host process');
     this.pid = pid;
-    this.#child.stdout?.pipe(process.stdout, { end: false });
+    this.#child.stdout?.on('data', (bytes: Buffer) => process.stdout.write(bytes));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       process.stderr.write(text);
       this.#tail.push(...text.split('\n').filter((line) => line.trim() !== ''));
       this.#tail.splice(0, this.#tail.length - tailLines);
     });
     this.exited = new Promise((resolve) => {
-      this.#child.once('close', (code, signal) => {
-        resolve({ code, signal, stderrTail: this.#tail });
+      this.#child.once('exit', (code, signal) => {
+        // What it started must not outlive it.
+        this.#signal('SIGKILL');
+        const done = (): void => {
+          clearTimeout(timer);
+          resolve({ code, signal, stderrTail: this.#tail, killed: this.#killed });
+        };
+        const timer = setTimeout(() => {
+          this.#child.stdout?.destroy();
+          this.#child.stderr?.destroy();
+          done();
+        }, drainMs);
+        this.#child.once('close', done);
       });
     });
   }
 
-  kill(signal: NodeJS.Signals): void {
+  /** At once, because of `why`. */
+  kill(why: string): void {
+    this.#killed = why;
+    this.#signal('SIGKILL');
+  }
+
+  /** SIGTERM, and SIGKILL if that does not help. */
+  async end(): Promise<void> {
+    this.#signal('SIGTERM');
+    const timer = setTimeout(() => this.#signal('SIGKILL'), graceMs);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  #signal(signal: NodeJS.Signals): void {
     try {
       process.kill(-this.pid, signal);
     } catch {
       // The whole group is gone already.
     }
   }
-
-  /** SIGTERM, and SIGKILL if that does not help. */
-  async end(): Promise<void> {
-    this.kill('SIGTERM');
-    const timer = setTimeout(() => this.kill('SIGKILL'), graceMs);
-    await this.exited;
-    clearTimeout(timer);
-    this.kill('SIGKILL');
-  }
 }
 
 export class HostPool {
   readonly #settings: HostSettings;
   readonly #size: number;
+  readonly #guard: Guard;
   readonly #idle: HostProcess[] = [];
-  readonly #all = new Set<HostProcess>();
+  readonly #all = new Map<number, HostProcess>();
   #closed = false;
 
   /** @param size Hosts kept warm. */
   constructor(settings: HostSettings, size: number) {
     this.#settings = settings;
     this.#size = size;
+    this.#guard = new Guard(settings.folder);
     this.#fill();
   }
 
@@ -106,9 +133,19 @@ export class HostPool {
     return host;
   }
 
+  /** A host whose link is gone has ended, or is about to, or is of no use to anybody. */
+  lost(pid: number, why: string): void {
+    const host = this.#all.get(pid);
+    if (!host) return;
+    const timer = setTimeout(() => host.kill(why), lostMs);
+    void host.exited.then(() => clearTimeout(timer));
+  }
+
+  /** Ends all hosts and removes their folder. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#all].map((host) => host.end()));
+    await Promise.all([...this.#all.values()].map((host) => host.end()));
+    await this.#guard.dismiss();
   }
 
   #fill(): void {
@@ -116,10 +153,13 @@ export class HostPool {
   }
 
   #start(env: Readonly<Record<string, string>>): HostProcess {
+    if (this.#closed) throw new RuntimeError('E_CLOSED', 'the node stops');
     const host = new HostProcess(this.#settings, env);
-    this.#all.add(host);
+    this.#all.set(host.pid, host);
+    this.#guard.started(host.pid);
     void host.exited.then(() => {
-      this.#all.delete(host);
+      this.#all.delete(host.pid);
+      this.#guard.ended(host.pid);
       const place = this.#idle.indexOf(host);
       if (place >= 0) this.#idle.splice(place, 1);
     });
@@ -129,3 +169,10 @@ export class HostPool {
 
 /** Actors without a GPU must not see one. */
 const noGpu = { CUDA_VISIBLE_DEVICES: '' };
+
+export function inWords({ code, signal, stderrTail, killed }: HostExit): string {
+  const ended = signal ? `died of ${signal}` : `ended with exit code ${code}`;
+  const how = killed ? `was killed: ${killed}` : ended;
+  const tail = stderrTail.length > 0 ? `; its last words:\n  ${stderrTail.join('\n  ')}` : '';
+  return `${how}${tail}`;
+}

@@ -227,3 +227,14 @@ test('streaming what is no generator, and calling what is one, is an E_METHOD', 
   }
   t.is(state.pulled, 0);
 });
+
+test('an executor that stops answers nobody: the death of the actor is the answer', async (t) => {
+  const { executor, finish } = fixture(1);
+  const sink = new Sink();
+  executor.receive(sink, call(1, 'a'));
+  executor.receive(sink, call(2, 'b'));
+  executor.stop();
+  finish('a');
+  await turn();
+  t.deepEqual(sink.sent, []);
+});
