@@ -24,7 +24,8 @@ const data = fc.letrec<{ value: unknown }>((tie) => ({
     { depthSize: 'small', withCrossShrink: true },
     fc.oneof(
       fc.string({ unit: 'binary' }),
-      fc.double(),
+      // msgpack has no integer -0: a bare one arrives as 0, in a typed array it stays.
+      fc.double().map((x) => x + 0),
       fc.maxSafeInteger(),
       fc.bigInt(),
       fc.boolean(),
