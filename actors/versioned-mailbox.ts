@@ -74,10 +74,11 @@ export class VersionedMailbox<T> {
     return new Promise((consumed) => {
       state.letters.get(version)?.consumed();
       state.letters.set(version, { value, consumed });
-      for (const reader of state.readers) {
-        if (reader.version !== version) continue;
+      const waiting = [...state.readers].filter((reader) => reader.version === version);
+      if (waiting.length > 0) this.#open(slot, state, version);
+      for (const reader of waiting) {
         state.readers.delete(reader);
-        reader.resolve(this.#open(state, version));
+        reader.resolve(value);
       }
       if (state.letters.size > this.#keep) this.#dropOldest(slot, state);
     });
@@ -94,7 +95,7 @@ export class VersionedMailbox<T> {
     if (signal?.aborted) return Promise.reject(aborted(slot, version, signal));
     if (version === state.read?.version) return Promise.resolve(state.read.value);
     if (version <= state.past) return Promise.reject(gone(slot, version, state.past));
-    if (state.letters.has(version)) return Promise.resolve(this.#open(state, version));
+    if (state.letters.has(version)) return Promise.resolve(this.#open(slot, state, version));
     return new Promise((resolve, reject) => {
       const forget = (): void => signal?.removeEventListener('abort', onAbort);
       const reader: Reader<T> = {
@@ -128,28 +129,39 @@ export class VersionedMailbox<T> {
   ): Promise<{ readonly version: number; readonly value: T }> {
     const exact = new AbortController();
     const either = signal ? AbortSignal.any([signal, exact.signal]) : exact.signal;
+    let older: { readonly version: number; readonly value: T } | undefined;
     const timer = setTimeout(() => {
-      if (this.#newestWithin(slot, version, maxAge) !== undefined) exact.abort();
+      older = this.#takeOlder(slot, version, maxAge);
+      if (older) exact.abort();
     }, deadlineMs);
     try {
       return { version, value: await this.take(slot, version, { signal: either }) };
     } catch (error) {
-      if (!exact.signal.aborted || signal?.aborted) throw error;
-      const older = this.#newestWithin(slot, version, maxAge)!;
-      this.#late++;
-      return { version: older, value: this.#open(this.#slot(slot), older) };
+      if (older) return older;
+      throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #newestWithin(slot: string, version: number, maxAge: number): number | undefined {
-    const versions = [...this.#slot(slot).letters.keys()];
-    const fitting = versions.filter((v) => v <= version && v >= version - maxAge);
-    return fitting.length > 0 ? Math.max(...fitting) : undefined;
+  /** The newest within `maxAge`, be it the one read last. */
+  #takeOlder(
+    slot: string,
+    version: number,
+    maxAge: number,
+  ): { readonly version: number; readonly value: T } | undefined {
+    const state = this.#slot(slot);
+    const { read } = state;
+    const known = [...state.letters.keys(), ...(read ? [read.version] : [])];
+    const newest = Math.max(...known.filter((v) => v <= version && v >= version - maxAge));
+    if (newest === Number.NEGATIVE_INFINITY) return undefined;
+    this.#late++;
+    return newest === read?.version
+      ? read
+      : { version: newest, value: this.#open(slot, state, newest) };
   }
 
-  #open(state: Slot<T>, version: number): T {
+  #open(slot: string, state: Slot<T>, version: number): T {
     const { value } = state.letters.get(version)!;
     for (const [other, letter] of state.letters) {
       if (other > version) continue;
@@ -159,6 +171,7 @@ export class VersionedMailbox<T> {
     }
     state.past = version;
     state.read = { version, value };
+    this.#giveUp(slot, state, (reader) => reader.version < version);
     return value;
   }
 
@@ -168,10 +181,14 @@ export class VersionedMailbox<T> {
     state.letters.delete(oldest);
     state.past = oldest;
     this.#dropped++;
-    for (const reader of state.readers) {
-      if (reader.version > oldest) continue;
+    this.#giveUp(slot, state, (reader) => reader.version <= oldest);
+  }
+
+  /** Readers of versions that will not come any more. */
+  #giveUp(slot: string, state: Slot<T>, isLate: (reader: Reader<T>) => boolean): void {
+    for (const reader of [...state.readers].filter(isLate)) {
       state.readers.delete(reader);
-      reader.reject(gone(slot, reader.version, oldest));
+      reader.reject(gone(slot, reader.version, state.past));
     }
   }
 

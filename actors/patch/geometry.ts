@@ -20,13 +20,14 @@ export interface SplitOptions {
 export function splitRows(rows: number, patches: number, options: SplitOptions = {}): Bounds {
   const { multiple = 1, weights = Array.from({ length: patches }, () => 1) } = options;
   const units = rows / multiple;
-  if (!Number.isInteger(units) || units < patches || patches < 1 || weights.length !== patches) {
+  const total = weights.reduce((a, b) => a + b, 0);
+  const fair = weights.length === patches && weights.every((weight) => weight >= 0) && total > 0;
+  if (!Number.isInteger(units) || units < patches || patches < 1 || !fair) {
     throw new ActorsError(
       'E_GEOMETRY',
-      `${rows} rows in multiples of ${multiple} cannot be shared by ${patches} patches`,
+      `${rows} rows in multiples of ${multiple} cannot be shared by ${patches} patches as ${weights}`,
     );
   }
-  const total = weights.reduce((a, b) => a + b, 0);
   const bounds = [0];
   let share = 0;
   for (let patch = 1; patch < patches; patch++) {
