@@ -14,9 +14,10 @@ export {
   type PatchHandle,
   type PatchPeer,
   type PatchSettings,
-  type StepReport,
 } from './patch/patch-actor.js';
+export { type ReplaceablePatch, type Replacement, replacePatch } from './patch/replace-patch.js';
 export { type AnyPatch, type RunOptions, runPatches } from './patch/run-patches.js';
+export type { StepReport } from './patch/step-report.js';
 export {
   type MailboxCounts,
   type MailboxOptions,

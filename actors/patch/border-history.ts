@@ -1,27 +1,53 @@
-/** The last borders sent to each reader, to be sent again if a reader has to be replaced. */
+/** The last borders sent to each reader, to be sent again if a patch has to be replaced. */
+
+import { ActorsError } from '../errors.js';
 
 export interface SentBorder<Border> {
+  readonly to: number;
   readonly version: number;
   readonly border: Border;
 }
 
-export interface BorderHistory<Border> {
-  add(to: number, version: number, border: Border): void;
-  /** What was sent to `to` from `version` on, oldest first. */
-  since(to: number, version: number): readonly SentBorder<Border>[];
-}
+export class BorderHistory<Border> {
+  readonly #keep: number;
+  readonly #sent = new Map<number, SentBorder<Border>[]>();
+  /** Newest version that was forgotten, by reader. */
+  readonly #forgotten = new Map<number, number>();
 
-/** A reader can lag by one step and its checkpoint by another, beyond the age. */
-export function newBorderHistory<Border>(age: number): BorderHistory<Border> {
-  const keep = age + 3;
-  const sent = new Map<number, SentBorder<Border>[]>();
-  return {
-    add(to, version, border) {
-      const list = sent.get(to) ?? [];
-      sent.set(to, list);
-      list.push({ version, border });
-      if (list.length > keep) list.shift();
-    },
-    since: (to, version) => (sent.get(to) ?? []).filter((entry) => entry.version >= version),
-  };
+  /**
+   * A sender is at most twice the age ahead of its reader; the checkpoint that a replaced reader starts from may lag some
+   * steps more.
+   */
+  constructor(age: number) {
+    this.#keep = 2 * age + 4;
+  }
+
+  /** Sent again, a version takes its former place. */
+  add(entry: SentBorder<Border>): void {
+    const { to, version } = entry;
+    const list = (this.#sent.get(to) ?? []).filter((sent) => sent.version !== version);
+    list.push(entry);
+    list.sort((a, b) => a.version - b.version);
+    if (list.length > this.#keep) this.#forgotten.set(to, list.shift()!.version);
+    this.#sent.set(to, list);
+  }
+
+  /**
+   * What was sent to `to` from `version` on, oldest first.
+   *
+   * @throws ActorsError `E_VERSION_GONE` if some of it is forgotten.
+   */
+  since(to: number, version: number): readonly SentBorder<Border>[] {
+    const forgotten = this.#forgotten.get(to);
+    if (forgotten !== undefined && forgotten >= version) {
+      const text = `borders for patch ${to} are needed from version ${version}, kept from ${forgotten + 1}`;
+      throw new ActorsError('E_VERSION_GONE', text);
+    }
+    return (this.#sent.get(to) ?? []).filter((sent) => sent.version >= version);
+  }
+
+  /** What was sent to anybody from `version` on, as far as it is remembered. */
+  from(version: number): readonly SentBorder<Border>[] {
+    return [...this.#sent.values()].flat().filter((sent) => sent.version >= version);
+  }
 }

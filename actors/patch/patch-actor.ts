@@ -7,7 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ActorHandle, context } from '../../runtime/index.js';
 import { ActorsError } from '../errors.js';
 import { VersionedMailbox } from '../versioned-mailbox.js';
-import { type BorderHistory, newBorderHistory } from './border-history.js';
+import { BorderHistory, type SentBorder } from './border-history.js';
+import type { StepReport } from './step-report.js';
 
 /** What the others may call. */
 export interface PatchPeer<Border extends ArrayBufferView> {
@@ -19,24 +20,11 @@ export interface PatchPeer<Border extends ArrayBufferView> {
 
 export type PatchHandle<Border extends ArrayBufferView> = ActorHandle<PatchPeer<Border>>;
 
-/** A patch's rows after a step, as its subclass wrote them. */
+/** A patch's rows after a step, as its subclass wrote them, and the borders that may not have arrived everywhere. */
 export interface Checkpoint {
   readonly step: number;
   readonly rows: unknown;
-}
-
-export interface StepReport {
-  readonly patch: number;
-  readonly step: number;
-  /** Time in `advance`. */
-  readonly computeMs: number;
-  /** Time spent waiting for borders. */
-  readonly waitMs: number;
-  /** Bytes of the borders that arrived for this step, and of those that left. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Age in steps of the borders read; undefined in steps without any. */
-  readonly age: number | undefined;
+  readonly sent: readonly SentBorder<ArrayBufferView>[];
 }
 
 export interface PatchSettings {
@@ -60,6 +48,8 @@ interface Work<Border extends ArrayBufferView> {
   readonly checkpoints: Map<number, Checkpoint>;
   readonly peers: Map<number, PatchHandle<Border>>;
   readonly history: BorderHistory<Border>;
+  /** The step that comes next. */
+  next: number;
 }
 
 export abstract class PatchActor<Border extends ArrayBufferView> implements PatchPeer<Border> {
@@ -78,10 +68,12 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     }
     this.#work = {
       settings,
-      mailbox: new VersionedMailbox(),
+      // A sender may be twice the age ahead.
+      mailbox: new VersionedMailbox({ keep: 2 * age + 3 }),
       checkpoints: new Map(),
       peers: new Map(),
-      history: newBorderHistory(age),
+      history: new BorderHistory(age),
+      next: 0,
     };
   }
 
@@ -120,19 +112,24 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     throw new ActorsError('E_PATCH_STATE', 'this patch cannot be restored');
   }
 
-  /** Make the other patches known, before the first step. */
+  /** Make the other patches known, before the first step. One that resumed sends them what they may lack. */
   link(peers: readonly PatchHandle<Border>[]): void {
+    const { peers: known, history } = this.#current;
     peers.forEach((peer, patch) => {
-      if (patch !== this.settings.patch) this.#current.peers.set(patch, peer);
+      if (patch !== this.settings.patch) known.set(patch, peer);
     });
+    for (const sent of history.from(0)) this.#send(sent);
   }
 
-  /** A patch lives elsewhere now: send again what it has not got, from `version` on. */
-  relink(patch: number, peer: PatchHandle<Border>, version: number): void {
-    this.#current.peers.set(patch, peer);
-    for (const sent of this.#current.history.since(patch, version)) {
-      this.#send(patch, sent.version, sent.border);
-    }
+  /**
+   * A patch lives elsewhere now and goes on with `step`: send again what it needs.
+   *
+   * @throws ActorsError `E_VERSION_GONE` if that is not remembered any more.
+   */
+  relink(patch: number, peer: PatchHandle<Border>, step: number): void {
+    const { peers, history, settings } = this.#current;
+    peers.set(patch, peer);
+    for (const sent of history.since(patch, Math.max(0, step - settings.age))) this.#send(sent);
   }
 
   border(job: string, from: number, version: number, border: Border): Promise<void> {
@@ -151,9 +148,17 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     return this.#current.checkpoints.get(patch);
   }
 
-  /** Take over from a checkpoint; `run` continues with the step after it. */
+  /** Take over from a checkpoint, before `link`. */
   resume(checkpoint: Checkpoint): void {
     this.restore(checkpoint.rows);
+    const { history } = this.#current;
+    for (const sent of checkpoint.sent) history.add(sent as SentBorder<Border>);
+    this.#current.next = checkpoint.step + 1;
+  }
+
+  /** The step that `run` has to go on with. */
+  nextStep(): number {
+    return this.#current.next;
   }
 
   /**
@@ -178,6 +183,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
         await this.advance(step, borders);
         const computeMs = performance.now() - started;
         if (borderOf === 'output') bytesOut = this.#publish(step);
+        this.#current.next = step + 1;
         this.#saveCheckpoint(step);
         yield {
           patch,
@@ -216,22 +222,26 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     for (const to of this.readers(step)) {
       const border = this.borderFor(to, step);
       bytes += border.byteLength;
-      this.#current.history.add(to, step, border);
-      this.#send(to, step, border);
+      const sent = { to, version: step, border };
+      this.#current.history.add(sent);
+      this.#send(sent);
     }
     return bytes;
   }
 
-  #send(to: number, version: number, border: Border): void {
+  #send({ to, version, border }: SentBorder<Border>): void {
     const { job = '', patch, age } = this.settings;
-    const peer = this.#current.peers.get(to);
-    peer?.latest('border', { credits: age + 2 }).border(job, patch, version, border);
+    // None is ever replaced unsent: a reader waits for each.
+    const credits = 2 * age + 2;
+    this.#current.peers.get(to)?.latest('border', { credits }).border(job, patch, version, border);
   }
 
   #saveCheckpoint(step: number): void {
-    const { job = '', patch, patches } = this.settings;
+    const { job = '', patch, patches, age } = this.settings;
     const buddy = this.#current.peers.get((patch + 1) % patches);
     const rows = buddy ? this.checkpoint() : undefined;
-    if (rows !== undefined) buddy?.latest('checkpoint').keepCheckpoint(job, patch, { step, rows });
+    if (rows === undefined) return;
+    const sent = this.#current.history.from(step - 2 * age);
+    buddy?.latest('checkpoint').keepCheckpoint(job, patch, { step, rows, sent });
   }
 }

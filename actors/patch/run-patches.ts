@@ -1,7 +1,8 @@
 /** Runs all patches of a grid at once and merges their reports. */
 
 import type { ActorHandle } from '../../runtime/index.js';
-import type { PatchActor, StepReport } from './patch-actor.js';
+import type { PatchActor } from './patch-actor.js';
+import type { StepReport } from './step-report.js';
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
@@ -13,17 +14,21 @@ export type AnyPatch = ActorHandle<Pick<PatchActor<ArrayBufferView>, 'run'>>;
 /**
  * Reports as they come, of all patches. The first error stops all: a patch whose neighbour is gone would wait for ever.
  *
+ * @param first The step to begin with, of all patches or of each.
  * @throws The first error of any patch.
  */
 export async function* runPatches(
   patches: readonly AnyPatch[],
-  first: number,
+  first: number | readonly number[],
   end: number,
   options: RunOptions = {},
 ): AsyncGenerator<StepReport> {
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const streams = patches.map((patch) => patch.with({ signal }).stream.run(first, end));
+  const streams = patches.map((patch, index) => {
+    const from = typeof first === 'number' ? first : first[index]!;
+    return patch.with({ signal }).stream.run(from, end);
+  });
   const next = streams.map((stream, index) => tagged(stream.next(), index));
   const open = new Set(next.keys());
   try {
@@ -39,6 +44,8 @@ export async function* runPatches(
   } finally {
     stop.abort();
     await Promise.allSettled(next);
+    // Those whose last report nobody took are still open.
+    await Promise.allSettled(streams.map((stream) => stream.return(undefined)));
   }
 }
 
