@@ -12,7 +12,8 @@ export type {
 } from './actor/handle.js';
 export type { ActorOptions } from './actor/instance.js';
 export type { BundleOptions } from './client/bundle.js';
-export { Cluster, type ConnectOptions, connect, type GroupOptions } from './client/cluster.js';
+export { Cluster, type ConnectOptions, connect } from './client/cluster.js';
+export { ClusterClient, type GroupOptions } from './client/cluster-client.js';
 export { PlacementGroup } from './client/group.js';
 export { LocalCluster, type LocalClusterOptions, startCluster } from './client/local-cluster.js';
 export type { CreateOptions, Remote, RemoteClass } from './client/remote.js';

@@ -1,6 +1,8 @@
 /** What an actor may know of itself while one of its methods runs. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ClusterClient } from '../client/cluster-client.js';
+import type { Remote } from '../client/remote.js';
 import { RuntimeError } from '../errors.js';
 import type { NodeId } from '../ids.js';
 import type { Resources } from '../resources.js';
@@ -14,7 +16,18 @@ export interface ActorIdentity {
   readonly resources: Resources;
 }
 
-export interface ActorContext extends ActorIdentity {
+/** What an actor or task may ask of the cluster. */
+export interface ActorAccess {
+  /** Create actors, reserve resources and so on; what is created ends with this actor. */
+  readonly cluster: ClusterClient;
+  /** The typed twin of the very module this code comes from: `context().module<typeof import('./tasks.js')>()`. */
+  module<Module>(): Remote<Module>;
+}
+
+/** What stays the same from call to call. */
+export interface ActorSurroundings extends ActorIdentity, ActorAccess {}
+
+export interface ActorContext extends ActorSurroundings {
   /** Aborted when the caller aborts, disconnects, or the actor is stopped. */
   readonly signal: AbortSignal;
 }

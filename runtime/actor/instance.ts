@@ -1,8 +1,10 @@
 /** One living object of an actor class: built from a bundled module, its methods called by name. */
 
 import { pathToFileURL } from 'node:url';
+import type { Remote } from '../client/remote.js';
 import { messageOf, RuntimeError } from '../errors.js';
-import { type ActorContext, type ActorIdentity, runInContext } from './context.js';
+import { CallScope } from './call-scope.js';
+import { type ActorContext, type ActorSurroundings, runInContext } from './context.js';
 import type { Invoke } from './executor.js';
 import { checkMethodNames } from './handle.js';
 
@@ -16,16 +18,19 @@ export interface ActorOptions {
   readonly maxConcurrency?: number;
 }
 
-/** @throws RuntimeError `E_ACTOR_START` if the module fails, `E_EXPORT` if it has no such class. */
-export async function importClass(file: string, exportName: string): Promise<ActorClass> {
-  let module: Record<string, unknown>;
+export type Module = Readonly<Record<string, unknown>>;
+
+/** @throws RuntimeError `E_ACTOR_START` if the module fails. */
+export async function importModule(file: string): Promise<Module> {
   try {
-    module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    return (await import(pathToFileURL(file).href)) as Module;
   } catch (cause) {
-    throw new RuntimeError('E_ACTOR_START', `the module of ${exportName}: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new RuntimeError('E_ACTOR_START', `the module fails: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** @throws RuntimeError `E_EXPORT` if the module has no such class. */
+export function classOf(module: Module, exportName: string): ActorClass {
   const value = module[exportName];
   if (typeof value !== 'function' || value.prototype === undefined) {
     const classes = Object.keys(module).join(', ');
@@ -38,43 +43,36 @@ export async function importClass(file: string, exportName: string): Promise<Act
   return value as ActorClass;
 }
 
-/**
- * A module as an object whose methods are its exported functions: what runs tasks.
- *
- * @throws RuntimeError `E_ACTOR_START` if the module fails.
- */
-export async function importFunctions(file: string): Promise<object> {
-  try {
-    const module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-    const functions = Object.entries(module).filter(([, value]) => typeof value === 'function');
-    return Object.fromEntries(functions);
-  } catch (cause) {
-    throw new RuntimeError('E_ACTOR_START', `the module of a task: ${messageOf(cause)}`, { cause });
-  }
-}
+/** A module's exported functions as methods of one object: what runs tasks. */
+export const functionsOf = (module: Module): object =>
+  Object.fromEntries(Object.entries(module).filter(([, value]) => typeof value === 'function'));
 
 export const optionsOf = (value: ActorClass): ActorOptions =>
   (value as { actor?: ActorOptions }).actor ?? {};
 
 export class Instance {
-  readonly #identity: ActorIdentity;
+  readonly #identity: ActorSurroundings;
   readonly #object: object;
 
-  private constructor(identity: ActorIdentity, object: object) {
+  private constructor(identity: ActorSurroundings, object: object) {
     this.#identity = identity;
     this.#object = object;
   }
 
   /** For an object that is there already. */
-  static of(identity: ActorIdentity, object: object): Instance {
+  static of(identity: ActorSurroundings, object: object): Instance {
     return new Instance(identity, object);
   }
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
-  static create(identity: ActorIdentity, Class: ActorClass, args: readonly unknown[]): Instance {
-    const { signal } = new AbortController();
+  static create(
+    identity: ActorSurroundings,
+    Class: ActorClass,
+    args: readonly unknown[],
+  ): Instance {
+    const current = new CallContext(identity, new CallScope(false));
     try {
-      const object = runInContext({ ...identity, signal }, () => new Class(...(args as never[])));
+      const object = runInContext(current, () => new Class(...(args as never[])));
       return new Instance(identity, object);
     } catch (cause) {
       throw new RuntimeError('E_ACTOR_START', `${identity.self.label}: ${messageOf(cause)}`, {
@@ -103,16 +101,32 @@ export class Instance {
 
 /** Reads the signal only when the method does. */
 class CallContext implements ActorContext {
-  readonly self: ActorIdentity['self'];
-  readonly node: ActorIdentity['node'];
-  readonly resources: ActorIdentity['resources'];
+  readonly #surroundings: ActorSurroundings;
   readonly #scope: Parameters<Invoke>[2];
 
-  constructor(identity: ActorIdentity, scope: Parameters<Invoke>[2]) {
-    this.self = identity.self;
-    this.node = identity.node;
-    this.resources = identity.resources;
+  constructor(surroundings: ActorSurroundings, scope: Parameters<Invoke>[2]) {
+    this.#surroundings = surroundings;
     this.#scope = scope;
+  }
+
+  get self(): ActorContext['self'] {
+    return this.#surroundings.self;
+  }
+
+  get node(): ActorContext['node'] {
+    return this.#surroundings.node;
+  }
+
+  get resources(): ActorContext['resources'] {
+    return this.#surroundings.resources;
+  }
+
+  get cluster(): ActorContext['cluster'] {
+    return this.#surroundings.cluster;
+  }
+
+  module<M>(): Remote<M> {
+    return this.#surroundings.module<M>();
   }
 
   get signal(): AbortSignal {

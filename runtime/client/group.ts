@@ -5,16 +5,17 @@ import type { Peer } from '../wire/peer.js';
 
 export class PlacementGroup implements AsyncDisposable {
   readonly id: GroupId;
-  readonly #head: Peer;
+  readonly #head: () => Promise<Peer>;
 
-  constructor(id: GroupId, head: Peer) {
+  constructor(id: GroupId, head: () => Promise<Peer>) {
     this.id = id;
     this.#head = head;
   }
 
   /** Ends the group's actors; settles when they are dead and their resources free. */
   async remove(): Promise<void> {
-    await this.#head.request({ kind: 'group.remove', group: this.id });
+    const head = await this.#head();
+    await head.request({ kind: 'group.remove', group: this.id });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

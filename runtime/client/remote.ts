@@ -1,12 +1,11 @@
 /** The typed twin of a module: its classes, as actor classes of the cluster. */
 
-import { type ActorHandle, makeHandle, type Outbound } from '../actor/handle.js';
+import type { ActorHandle } from '../actor/handle.js';
 import { RuntimeError } from '../errors.js';
 import type { CodeId, NodeId } from '../ids.js';
 import { type Resources, toQuantities } from '../resources.js';
 import { type RemoteFunction, remoteFunction } from '../task/remote-function.js';
 import type { TaskClient } from '../task/task-client.js';
-import type { ActorRef } from '../wire/address.js';
 import type { Peer } from '../wire/peer.js';
 import { encodeValue } from '../wire/value.js';
 import type { PlacementGroup } from './group.js';
@@ -61,8 +60,7 @@ export interface LoadedCode {
 
 export function remoteModule<Module>(
   loaded: LoadedCode,
-  head: Peer,
-  outbound: Outbound,
+  head: () => Promise<Peer>,
   tasks: TaskClient,
 ): Remote<Module> {
   const { code } = loaded;
@@ -71,7 +69,7 @@ export function remoteModule<Module>(
   for (const exportName of loaded.exports) {
     twin[exportName] = Object.assign(remoteFunction({ code, exportName }, tasks), {
       create: (options: CreateOptions<readonly unknown[]> = {}) =>
-        create(code, exportName, options, head, outbound),
+        create(code, exportName, options, head),
     });
   }
   return new Proxy(twin, {
@@ -89,14 +87,13 @@ async function create<T>(
   code: CodeId,
   exportName: string,
   options: CreateOptions<readonly unknown[]>,
-  head: Peer,
-  outbound: Outbound,
+  head: () => Promise<Peer>,
 ): Promise<ActorHandle<T>> {
   const { args = [], resources = { cpu: 1 }, name, node, bundle, maxConcurrency, signal } = options;
   if (maxConcurrency !== undefined && !(maxConcurrency >= 1)) {
     throw new RuntimeError('E_OPTION', `maxConcurrency ${maxConcurrency} must be at least 1`);
   }
-  const ref = await head.request<ActorRef>(
+  return (await head()).request<ActorHandle<T>>(
     {
       kind: 'actor.create',
       spec: {
@@ -112,5 +109,4 @@ async function create<T>(
     },
     signal ? { signal } : {},
   );
-  return makeHandle(ref, outbound);
 }

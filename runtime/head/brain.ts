@@ -5,11 +5,12 @@
 
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
 import { type ActorId, type GroupId, newActorId, newGroupId, type ProcessId } from '../ids.js';
+import { minus, plus } from '../resources.js';
 import { ActorRef } from '../wire/address.js';
 import type { ActorSpec, Message, MessageOf, Role } from '../wire/messages.js';
 import { createGroup, releaseGroup, retryGroups } from './groups.js';
 import { claim, misfit, placeOne, release } from './place.js';
-import type { ActorRecord, Claim, HeadState, NodeRecord, Request } from './state.js';
+import type { ActorRecord, Bundle, Claim, HeadState, NodeRecord, Request } from './state.js';
 import { statusOf } from './status.js';
 
 export type HeadEvent = { readonly at: number } & (
@@ -72,6 +73,9 @@ class Turn {
       case 'actor.alive':
         this.#alive(message);
         return;
+      case 'actor.waiting':
+        this.#lend(message.actor, message.waiting);
+        return;
       case 'actor.exited':
         this.#bury(this.#state.actors.get(message.actor), message.cause);
         this.#retry();
@@ -113,8 +117,8 @@ class Turn {
     for (const node of [...this.#state.nodes.values()]) {
       if (node.agent === process) this.#loseNode(node, why);
     }
-    if (role !== 'driver') return;
-    const cause = new RuntimeError('E_ACTOR_DEAD', `its owner, driver ${process}, left: ${why}`);
+    const text = `its owner, ${role} ${process}, left: ${why}`;
+    const cause = new RuntimeError('E_ACTOR_DEAD', text);
     for (const actor of [...this.#state.actors.values()]) {
       if (actor.owner === process) this.#end(actor, cause);
     }
@@ -178,6 +182,7 @@ class Turn {
       creator: request,
       verdicts: [],
       killers: [],
+      isLending: false,
       state: { phase: 'pending', since: this.#at, why: [] },
     };
     this.#state.actors.set(actor.id, actor);
@@ -246,6 +251,19 @@ class Turn {
     if (actor?.state.phase !== 'starting') return;
     actor.state = { phase: 'alive', claim: actor.state.claim, address: message.address };
     this.#reply(actor.creator, refOf(actor));
+  }
+
+  /** A task that waits for its own tasks gives its processors back meanwhile: or those might never run. */
+  #lend(id: ActorId, waiting: boolean): void {
+    const actor = this.#state.actors.get(id);
+    if (actor?.state.phase !== 'alive' || actor.spec.exportName !== '') return;
+    if (actor.isLending === waiting) return;
+    actor.isLending = waiting;
+    const room = this.#roomOf(actor, actor.state.claim);
+    if (!room) return;
+    const processors = { cpu: actor.spec.resources['cpu'] ?? 0 };
+    room.free = waiting ? plus(room.free, processors) : minus(room.free, processors);
+    if (waiting) this.#retry();
   }
 
   #find(request: Request, name: string): void {
@@ -357,11 +375,16 @@ class Turn {
   }
 
   #giveBack(actor: ActorRecord, taken: Claim): void {
+    this.#lend(actor.id, false);
+    const room = this.#roomOf(actor, taken);
+    if (room) release(room, taken);
+  }
+
+  #roomOf(actor: ActorRecord, taken: Claim): NodeRecord | Bundle | undefined {
     const where = actor.spec.bundle;
-    const room = where
+    return where
       ? this.#state.groups.get(where.group)?.bundles[where.index]
       : this.#state.nodes.get(taken.node);
-    if (room) release(room, taken);
   }
 
   #loseNode(node: NodeRecord, why: string): void {

@@ -50,6 +50,8 @@ export interface ActorRecord {
   verdicts: Request[];
   /** Who asked for the actor's end, until it is dead. */
   killers: Request[];
+  /** It waits for others, and its processors are free meanwhile. */
+  isLending: boolean;
   state: ActorState;
 }
 

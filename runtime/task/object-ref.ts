@@ -2,25 +2,27 @@
 
 import { nanoid } from 'nanoid';
 
+export interface ObjectRefOptions {
+  readonly cancel?: (reason: unknown) => void;
+  /** Told when somebody begins to wait for the value; the returned function says that he waits no more. */
+  readonly waits?: () => () => void;
+}
+
 export class ObjectRef<T> implements PromiseLike<T> {
   readonly id: string = nanoid(12);
   readonly #value: Promise<T>;
-  readonly #cancel: (reason: unknown) => void;
+  readonly #options: ObjectRefOptions;
   #settled = false;
 
   /** Made by calls and `put`. */
-  constructor(value: Promise<T>, cancel: (reason: unknown) => void = () => undefined) {
+  constructor(value: Promise<T>, options: ObjectRefOptions = {}) {
     this.#value = value;
-    this.#cancel = cancel;
+    this.#options = options;
+    const settled = (): void => {
+      this.#settled = true;
+    };
     // Whoever awaits the ref hears of an error; a ref that nobody awaits must not end the process.
-    value.then(
-      () => {
-        this.#settled = true;
-      },
-      () => {
-        this.#settled = true;
-      },
-    );
+    value.then(settled, settled);
   }
 
   /** The value has arrived, or will not. */
@@ -33,11 +35,14 @@ export class ObjectRef<T> implements PromiseLike<T> {
     onValue?: ((value: T) => A | PromiseLike<A>) | null,
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
+    if (this.#settled || !this.#options.waits) return this.#value.then(onValue, onError);
+    const done = this.#options.waits();
+    this.#value.then(done, done);
     return this.#value.then(onValue, onError);
   }
 
   /** Drops the task if it waits, aborts `context().signal` if it runs. The ref rejects with `E_ABORTED`. */
   cancel(reason?: unknown): void {
-    this.#cancel(reason);
+    this.#options.cancel?.(reason);
   }
 }

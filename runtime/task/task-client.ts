@@ -6,7 +6,7 @@ import type { CodeId } from '../ids.js';
 import { toQuantities } from '../resources.js';
 import type { ActorRef } from '../wire/address.js';
 import type { Peer } from '../wire/peer.js';
-import { encodeValue } from '../wire/value.js';
+import { type ActorProxy, encodeValue } from '../wire/value.js';
 import { isLost, type Lease, LeasePool } from './lease-pool.js';
 import { ObjectRef } from './object-ref.js';
 import { type TaskOptions, taskDefaults } from './task-options.js';
@@ -16,6 +16,13 @@ export interface Task {
   readonly exportName: string;
   readonly args: readonly unknown[];
   readonly options: TaskOptions;
+}
+
+export interface TaskClientOptions {
+  readonly head: () => Promise<Peer>;
+  readonly outbound: Outbound;
+  /** Told when somebody begins to wait for a result; the returned function says that he waits no more. */
+  readonly waits?: () => () => void;
 }
 
 class WorkerLease implements Lease {
@@ -44,18 +51,20 @@ class WorkerLease implements Lease {
 export class TaskClient {
   readonly #head: () => Promise<Peer>;
   readonly #outbound: Outbound;
+  readonly #waits: NonNullable<TaskClientOptions['waits']>;
   readonly #pools = new Map<string, LeasePool<WorkerLease>>();
 
-  constructor(head: () => Promise<Peer>, outbound: Outbound) {
+  constructor({ head, outbound, waits }: TaskClientOptions) {
     this.#head = head;
     this.#outbound = outbound;
+    this.#waits = waits ?? (() => () => undefined);
   }
 
   submit(task: Task): ObjectRef<unknown> {
     const stop = new AbortController();
     const signal = signalOf(task.options, stop.signal);
     const value = settle(this.#attempts(task, signal), signal, task);
-    return new ObjectRef(value, (reason) => stop.abort(reason));
+    return new ObjectRef(value, { cancel: (reason) => stop.abort(reason), waits: this.#waits });
   }
 
   /** Items of an `async *` function. The lease is held until the last item. A stream is not tried again. */
@@ -121,8 +130,8 @@ export class TaskClient {
     const pool = new LeasePool<WorkerLease>({
       open: async (signal) => {
         const head = await this.#head();
-        const ref = await head.request<ActorRef>({ kind: 'actor.create', spec }, { signal });
-        return new WorkerLease(ref, this.#outbound);
+        const worker = await head.request<ActorProxy>({ kind: 'actor.create', spec }, { signal });
+        return new WorkerLease(worker.ref, this.#outbound);
       },
       ...(maxCalls === undefined ? {} : { maxCalls }),
     });

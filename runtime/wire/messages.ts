@@ -118,6 +118,8 @@ export type ToHead =
     }
   | { readonly kind: 'node.beat'; readonly node: NodeId; readonly lagMs: number }
   | { readonly kind: 'actor.alive'; readonly actor: ActorId; readonly address: Address }
+  /** It waits for others, and lends its processors out meanwhile. */
+  | { readonly kind: 'actor.waiting'; readonly actor: ActorId; readonly waiting: boolean }
   | { readonly kind: 'actor.exited'; readonly actor: ActorId; readonly cause: WireError }
   | { readonly kind: 'actor.create'; readonly id: number; readonly spec: ActorSpec }
   | { readonly kind: 'actor.find'; readonly id: number; readonly name: string }
@@ -228,6 +230,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     headUrl: text,
   },
   'host.stop': { id: count },
+  'actor.waiting': { actor: text, waiting: flag },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

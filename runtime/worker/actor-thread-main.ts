@@ -1,10 +1,12 @@
 /** Entry of an actor's thread: the actor lives here, the host's main thread keeps its links. */
 
 import { type MessagePort, workerData } from 'node:worker_threads';
+import type { ActorSurroundings } from '../actor/context.js';
 import { Executor } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
-import { Instance, importClass } from '../actor/instance.js';
+import { classOf, Instance, importModule } from '../actor/instance.js';
 import { RelayOutbound } from '../actor/relay.js';
+import { RuntimeError } from '../errors.js';
 import type { NodeId, ProcessId } from '../ids.js';
 import type { Resources } from '../resources.js';
 import { ActorRef } from '../wire/address.js';
@@ -68,10 +70,26 @@ function receive(from: Peer, message: Message): void {
   }
 }
 
+const unreachable = (): never => {
+  throw new RuntimeError(
+    'E_CLOSED',
+    'an actor on a thread has handles, but no access to the cluster',
+  );
+};
+const surroundings: ActorSurroundings = {
+  self: ref,
+  node,
+  resources,
+  get cluster(): never {
+    return unreachable();
+  },
+  module: unreachable,
+};
+
 async function start(): Promise<void> {
-  const Class = await importClass(file, exportName);
+  const Class = classOf(await importModule(file), exportName);
   const values = decodeValue(args, (to) => makeHandle(to, outbound));
-  instance = Instance.create({ self: ref, node, resources }, Class, values as readonly unknown[]);
+  instance = Instance.create(surroundings, Class, values as readonly unknown[]);
 }
 
 async function stop(): Promise<void> {

@@ -4,12 +4,21 @@
  */
 
 import { join } from 'node:path';
-import type { ActorIdentity } from '../actor/context.js';
+import type { ActorIdentity, ActorSurroundings } from '../actor/context.js';
 import { Executor, type Invoke } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
-import { Instance, importClass, importFunctions, optionsOf } from '../actor/instance.js';
+import {
+  classOf,
+  functionsOf,
+  Instance,
+  importModule,
+  type Module,
+  optionsOf,
+} from '../actor/instance.js';
 import { EndpointOutbound } from '../actor/outbound.js';
+import { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError, toWireError } from '../errors.js';
+import type { ActorId } from '../ids.js';
 import { toResources } from '../resources.js';
 import { ActorRef } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -40,6 +49,7 @@ export class Host {
   readonly #agent: Promise<Peer>;
   #head: Promise<Peer> | undefined;
   #headUrl = '';
+  #client: ClusterClient | undefined;
   #actor:
     | { readonly living: Living; readonly executor: Executor; readonly ref: ActorRef }
     | undefined;
@@ -113,10 +123,17 @@ export class Host {
       node: { id: node, name: nodeName },
       resources: toResources(spec.resources),
     };
+    const module = await importModule(file);
+    const surroundings: ActorSurroundings = {
+      ...identity,
+      cluster: this.#clientFor(actor),
+      module: <M>() =>
+        this.#clientFor(actor).twin<M>({ code: spec.code, exports: Object.keys(module) }),
+    };
     const { living, maxConcurrency } =
       spec.exportName === ''
-        ? { living: Instance.of(identity, await importFunctions(file)), maxConcurrency: 1 }
-        : await this.#startActor(identity, file, spec);
+        ? { living: Instance.of(surroundings, functionsOf(module)), maxConcurrency: 1 }
+        : await this.#startActor(surroundings, file, module, spec);
     const executor = new Executor({
       invoke: living.invoke,
       maxConcurrency,
@@ -127,21 +144,36 @@ export class Host {
   }
 
   async #startActor(
-    identity: ActorIdentity,
+    surroundings: ActorSurroundings,
     file: string,
+    module: Module,
     spec: ActorSpec,
   ): Promise<{ living: Living; maxConcurrency: number }> {
-    const Class = await importClass(file, spec.exportName);
+    const Class = classOf(module, spec.exportName);
     const options = optionsOf(Class);
     const maxConcurrency = spec.maxConcurrency ?? options.maxConcurrency ?? 1;
     if (spec.thread ?? options.thread) {
       const [outbound, endpoint] = [this.#outbound, this.#endpoint];
+      const { self, node, resources } = surroundings;
+      const identity = { self, node, resources };
       const thread = await ActorThread.start({ identity, file, spec, outbound, endpoint });
       return { living: thread, maxConcurrency };
     }
     const args = decodeValue(spec.args, (ref) => makeHandle(ref, this.#outbound));
-    const living = Instance.create(identity, Class, args as readonly unknown[]);
+    const living = Instance.create(surroundings, Class, args as readonly unknown[]);
     return { living, maxConcurrency };
+  }
+
+  /** The actor's own access to the cluster. A task that waits for others tells the head, which lends its processors out. */
+  #clientFor(actor: ActorId): ClusterClient {
+    this.#client ??= new ClusterClient({
+      head: () => this.#headPeer(),
+      outbound: this.#outbound,
+      waits: waitCounter((waiting) => {
+        void this.#headPeer().then((head) => head.send({ kind: 'actor.waiting', actor, waiting }));
+      }),
+    });
+    return this.#client;
   }
 
   async #stop(): Promise<void> {
@@ -164,4 +196,15 @@ export class Host {
       peer.send({ kind: 'error', id, error: toWireError(error) });
     }
   }
+}
+
+/** Tells when the first of several begins to wait, and when the last one is done. */
+function waitCounter(tell: (waiting: boolean) => void): () => () => void {
+  let waiting = 0;
+  return () => {
+    if (waiting++ === 0) tell(true);
+    return () => {
+      if (--waiting === 0) tell(false);
+    };
+  };
 }

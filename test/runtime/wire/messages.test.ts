@@ -81,6 +81,7 @@ const samples = {
     headUrl: 'ws://h:1',
   },
   'host.stop': { id: 17 },
+  'actor.waiting': { actor: 'a', waiting: true },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>

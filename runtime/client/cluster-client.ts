@@ -1,0 +1,77 @@
+/** What a program can ask of a cluster: a driver over its own connection, an actor or task over its host's. */
+
+import type { ActorHandle, Outbound } from '../actor/handle.js';
+import { hashOf } from '../head/code-store.js';
+import type { ClusterStatus } from '../head/state.js';
+import { type Resources, toQuantities } from '../resources.js';
+import { TaskClient, type TaskClientOptions } from '../task/task-client.js';
+import type { GroupStrategy } from '../wire/messages.js';
+import type { Peer } from '../wire/peer.js';
+import { type BundleOptions, bundle } from './bundle.js';
+import { PlacementGroup } from './group.js';
+import { type LoadedCode, type Remote, remoteModule } from './remote.js';
+
+export interface GroupOptions {
+  /** `pack` and `spread` prefer few or many nodes, the strict ones insist. @default 'pack' */
+  readonly strategy?: GroupStrategy;
+  readonly signal?: AbortSignal;
+}
+
+export interface ClusterClientOptions extends TaskClientOptions {
+  readonly head: () => Promise<Peer>;
+  readonly outbound: Outbound;
+}
+
+export class ClusterClient {
+  readonly #head: () => Promise<Peer>;
+  protected readonly tasks: TaskClient;
+
+  constructor(options: ClusterClientOptions) {
+    this.#head = options.head;
+    this.tasks = new TaskClient(options);
+  }
+
+  /**
+   * The typed twin of a module: `cluster.load<typeof import('./lib.js')>(new URL('./lib.js', import.meta.url))`. The
+   * module is bundled, named by its content and uploaded once.
+   *
+   * @throws RuntimeError `E_BUNDLE`.
+   */
+  async load<Module>(module: URL, options: BundleOptions = {}): Promise<Remote<Module>> {
+    const { source, externals, exports } = await bundle(module, options);
+    const code = hashOf(source);
+    const head = await this.#head();
+    if (!(await head.request<boolean>({ kind: 'code.has', code }))) {
+      await head.request({ kind: 'code.put', code, source, externals });
+    }
+    return this.twin<Module>({ code, exports });
+  }
+
+  /** The typed twin of a module that the head has already. */
+  twin<Module>(loaded: LoadedCode): Remote<Module> {
+    return remoteModule<Module>(loaded, this.#head, this.tasks);
+  }
+
+  /** @throws RuntimeError `E_NAME_UNKNOWN`. */
+  async actor<T>(name: string): Promise<ActorHandle<T>> {
+    return (await this.#head()).request<ActorHandle<T>>({ kind: 'actor.find', name });
+  }
+
+  /**
+   * Reserve bundles of resources, all or none; waits while they are in use.
+   *
+   * @throws RuntimeError `E_NO_ROOM` at once if the cluster can never hold them.
+   */
+  async group(bundles: readonly Resources[], options: GroupOptions = {}): Promise<PlacementGroup> {
+    const { strategy = 'pack', signal } = options;
+    const id = await (await this.#head()).request<PlacementGroup['id']>(
+      { kind: 'group.create', bundles: bundles.map(toQuantities), strategy },
+      signal ? { signal } : {},
+    );
+    return new PlacementGroup(id, this.#head);
+  }
+
+  async status(): Promise<ClusterStatus> {
+    return (await this.#head()).request({ kind: 'status' });
+  }
+}
