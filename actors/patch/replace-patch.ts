@@ -39,7 +39,7 @@ export async function replacePatch<Patch extends ReplaceablePatch>(
   const fresh = await create();
   const all = patches.with(dead, fresh);
   await fresh.resume(checkpoint);
-  await fresh.link(all as readonly never[]);
+  await fresh.link(all as unknown as readonly never[]);
   const others = all.filter((_, patch) => patch !== dead);
   await Promise.all(others.map((other) => other.relink(dead, fresh as never, checkpoint.step + 1)));
   return { patches: all, next: await Promise.all(all.map((patch) => patch.nextStep())) };

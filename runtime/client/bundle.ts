@@ -30,6 +30,8 @@ export async function bundle(module: URL, options: BundleOptions = {}): Promise<
     const { outputFiles, metafile } = await build({
       entryPoints: [fileURLToPath(module)],
       outfile: 'index.mjs',
+      // Paths in the output begin at the module, so that its name does not depend on where the program runs.
+      absWorkingDir: dirname(fileURLToPath(module)),
       bundle: true,
       write: false,
       metafile: true,
