@@ -1,5 +1,6 @@
 /** An actor's host within the test's own process, so that its links can be looked at. */
 
+import type { ActorSurroundings } from '../../runtime/actor/context.js';
 import { Executor } from '../../runtime/actor/executor.js';
 import { type ActorHandle, makeHandle } from '../../runtime/actor/handle.js';
 import { Instance } from '../../runtime/actor/instance.js';
@@ -42,7 +43,9 @@ export class LocalHost implements AsyncDisposable {
     const address = await this.endpoint.listen({ host: '127.0.0.1', port: 0 });
     const node = { id: newNodeId(), name: 'here' };
     const ref = new ActorRef(newActorId(), node.id, Class.name, address);
-    const instance = Instance.create({ self: ref, node, resources: {} }, Class as never, args);
+    // These actors ask for neither cluster nor module.
+    const surroundings = { self: ref, node, resources: {} } as unknown as ActorSurroundings;
+    const instance = Instance.create(surroundings, Class as never, args);
     this.#executor = new Executor({
       invoke: instance.invoke,
       maxConcurrency: 1,
