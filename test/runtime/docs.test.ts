@@ -14,7 +14,7 @@ function codesIn(source: string): readonly string[] {
 /** The codes that a section of docs/errors.md explains. */
 function explained(section: string): readonly string[] {
   const text = read('docs/errors.md').split(`## ${section}\n`)[1]?.split('\n## ')[0] ?? '';
-  const rows = [...text.matchAll(/^\| `(E_[A-Z_]+)` \| (.+) \| (.+) \|$/gm)];
+  const rows = [...text.matchAll(/^\| `(E_[A-Z_]+)` +\| \S.* \| \S.* \|$/gm)];
   return rows.map(([, code]) => code!).sort();
 }
 
@@ -36,15 +36,15 @@ test('every kind of message is named in docs/runtime.md', (t) => {
 });
 
 test('docs/vocabulary.md has each word once', (t) => {
-  const words = [...read('docs/vocabulary.md').matchAll(/^\| ([a-z][a-z, -]*) \|/gm)]
-    .map(([, word]) => word!)
+  const words = [...read('docs/vocabulary.md').matchAll(/^\| ([a-z][a-z, -]*) +\|/gm)]
+    .map(([, word]) => word!.trim())
     .filter((word) => word !== 'word');
-  t.true(words.length > 50, `${words.length}`);
+  t.true(words.length > 45, `${words.length}`);
   t.deepEqual([...new Set(words)], words);
 });
 
 test('limits in docs/runtime.md are those of the code', (t) => {
-  const text = read('docs/runtime.md');
+  const text = read('docs/runtime.md').replaceAll(/ +/g, ' ');
   for (const [limit, source, code] of [
     ['| 64 |', 'runtime/wire/endpoint.ts', /maxUnauthenticated \?\? 64/],
     ['| 512 MiB |', 'runtime/wire/websocket-link.ts', /maxFrameBytes: 512 \* 1024 \* 1024/],
