@@ -33,6 +33,8 @@ export type RuntimeErrorCode =
   | 'E_EXTERNAL'
   /** A value cannot cross the wire; the text names its path. */
   | 'E_ENCODE'
+  /** The actor has as many calls waiting as it may. */
+  | 'E_MAILBOX_FULL'
   /** A deadline passed. */
   | 'E_TIMEOUT'
   /** The caller aborted. */

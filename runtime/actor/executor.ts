@@ -24,6 +24,8 @@ export type Invoke = (
 export interface ExecutorOptions {
   readonly invoke: Invoke;
   readonly maxConcurrency: number;
+  /** Calls and tells that may wait; more are refused. @default unlimited */
+  readonly maxPending?: number;
   /** Told of errors that no caller waits for. */
   readonly onLostError: (method: string, error: unknown) => void;
 }
@@ -54,9 +56,19 @@ export class Executor {
   receive(from: AnswerSink, message: CallMessage): void {
     switch (message.kind) {
       case 'call':
-        this.#enqueue(from, message);
+        if (this.#isFull()) {
+          const error = new RuntimeError('E_MAILBOX_FULL', this.#fullText(message.method));
+          from.send({ kind: 'error', id: message.id, error: toWireError(error) });
+        } else {
+          this.#enqueue(from, message);
+        }
         return;
       case 'tell':
+        if (this.#isFull()) {
+          const error = new RuntimeError('E_MAILBOX_FULL', this.#fullText(message.method));
+          this.#options.onLostError(message.method, error);
+          return;
+        }
         this.#queue.push({ tell: message });
         this.#next();
         return;
@@ -92,6 +104,16 @@ export class Executor {
     this.#stopped = true;
     this.#queue.length = 0;
     for (const scope of this.#all) scope.abort();
+  }
+
+  #isFull(): boolean {
+    const { maxPending, maxConcurrency } = this.#options;
+    if (maxPending === undefined || this.#busy < maxConcurrency) return false;
+    return this.#queue.length >= maxPending;
+  }
+
+  #fullText(method: string): string {
+    return `${method} is refused: ${this.#queue.length} calls wait already, which is maxPending`;
   }
 
   #enqueue(from: AnswerSink, call: MessageOf<'call'>): void {

@@ -1,17 +1,21 @@
 /** Calls to other actors, host to host, over this process's endpoint. The head is asked only why an actor died. */
 
 import { ActorLostError, LinkLostError, RuntimeError } from '../errors.js';
-import type { ActorRef } from '../wire/address.js';
+import type { ActorId } from '../ids.js';
+import type { ActorRef, Address } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Peer } from '../wire/peer.js';
+import type { ActorProxy } from '../wire/value.js';
 import type { Outbound } from './handle.js';
 
-/** The head usually knows why within milliseconds; after this the caller hears only that the link broke. */
-const verdictMs = 5_000;
+/** The head usually knows within milliseconds, of a restart when it is done; after this the caller hears of the link. */
+const verdictMs = 30_000;
 
 export class EndpointOutbound implements Outbound {
   readonly endpoint: Endpoint;
   readonly #head: () => Promise<Peer>;
+  /** Where restarted actors are now. */
+  readonly #moved = new Map<ActorId, Address>();
 
   constructor(endpoint: Endpoint, head: () => Promise<Peer>) {
     this.endpoint = endpoint;
@@ -24,15 +28,19 @@ export class EndpointOutbound implements Outbound {
     args: readonly unknown[],
     signal?: AbortSignal,
   ): Promise<unknown> {
-    try {
-      return await this.endpoint
-        .to(ref.address)
-        .request(
-          { kind: 'call', actor: ref.actor, method, args, stream: false },
-          signal ? { signal } : {},
-        );
-    } catch (error) {
-      throw await this.#explain(ref, error);
+    const body = { kind: 'call', actor: ref.actor, method, args, stream: false } as const;
+    for (let lost = 0; ; ) {
+      const address = this.#addressOf(ref);
+      try {
+        return await this.endpoint.to(address).request(body, signal ? { signal } : {});
+      } catch (error) {
+        if (!(error instanceof LinkLostError)) throw error;
+        await this.#follow(ref, address, error, signal);
+        // What never left can be sent again; what was under way may have run.
+        if (error.code === 'E_UNREACHABLE') continue;
+        if (ref.taskRetries >= 0 && lost >= ref.taskRetries) throw restarted(ref, method, error);
+        lost++;
+      }
     }
   }
 
@@ -42,20 +50,22 @@ export class EndpointOutbound implements Outbound {
     args: readonly unknown[],
     signal?: AbortSignal,
   ): AsyncGenerator<unknown> {
-    try {
-      yield* this.endpoint
-        .to(ref.address)
-        .stream(
-          { kind: 'call', actor: ref.actor, method, args, stream: true },
-          signal ? { signal } : {},
-        );
-    } catch (error) {
-      throw await this.#explain(ref, error);
+    const body = { kind: 'call', actor: ref.actor, method, args, stream: true } as const;
+    while (true) {
+      const address = this.#addressOf(ref);
+      try {
+        yield* this.endpoint.to(address).stream(body, signal ? { signal } : {});
+        return;
+      } catch (error) {
+        if (!(error instanceof LinkLostError)) throw error;
+        await this.#follow(ref, address, error, signal);
+        if (error.code !== 'E_UNREACHABLE') throw restarted(ref, method, error);
+      }
     }
   }
 
   tell(ref: ActorRef, method: string, args: readonly unknown[]): void {
-    this.endpoint.to(ref.address).tell({ kind: 'tell', actor: ref.actor, method, args });
+    this.endpoint.to(this.#addressOf(ref)).tell({ kind: 'tell', actor: ref.actor, method, args });
   }
 
   latest(
@@ -65,7 +75,8 @@ export class EndpointOutbound implements Outbound {
     slot: string,
     credits: number,
   ): void {
-    const { actor, address: to } = ref;
+    const { actor } = ref;
+    const to = this.#addressOf(ref);
     const sender = this.endpoint.process;
     this.endpoint.to(to).latest({ kind: 'latest', sender, to, actor, slot, credits, method, args });
   }
@@ -75,18 +86,40 @@ export class EndpointOutbound implements Outbound {
     await head.request({ kind: 'actor.kill', actor: ref.actor });
   }
 
-  /** A broken link says little: the head knows exit code, signal and last words. */
-  async #explain(ref: ActorRef, error: unknown): Promise<unknown> {
-    if (!(error instanceof LinkLostError)) return error;
+  #addressOf(ref: ActorRef): Address {
+    return this.#moved.get(ref.actor) ?? ref.address;
+  }
+
+  /**
+   * A broken link says little: the head knows where the actor is now, or exit code, signal and last words.
+   *
+   * @throws ActorLostError `E_ACTOR_DEAD`, or the link's own code if the head does not know either.
+   */
+  async #follow(
+    ref: ActorRef,
+    address: Address,
+    error: LinkLostError,
+    signal?: AbortSignal,
+  ): Promise<void> {
     try {
       const head = await this.#head();
-      const signal = AbortSignal.timeout(verdictMs);
-      await head.request({ kind: 'actor.verdict', actor: ref.actor }, { signal });
+      const patience = AbortSignal.timeout(verdictMs);
+      const now = await head.request<ActorProxy>(
+        { kind: 'actor.verdict', actor: ref.actor, process: address.process },
+        { signal: signal ? AbortSignal.any([signal, patience]) : patience },
+      );
+      this.#moved.set(ref.actor, now.ref.address);
     } catch (verdict) {
-      if (verdict instanceof RuntimeError && verdict.code === 'E_ACTOR_DEAD') {
-        return new ActorLostError(verdict.code, verdict.message, { cause: error });
-      }
+      const isDeath = verdict instanceof RuntimeError && verdict.code === 'E_ACTOR_DEAD';
+      const { code, message } = isDeath ? verdict : error;
+      throw new ActorLostError(code, message, { cause: error });
     }
-    return new ActorLostError(error.code, error.message, { cause: error });
   }
 }
+
+const restarted = (ref: ActorRef, method: string, cause: Error): ActorLostError =>
+  new ActorLostError(
+    'E_ACTOR_DEAD',
+    `${ref.label} was restarted while ${method} was under way; it may or may not have run`,
+    { cause },
+  );

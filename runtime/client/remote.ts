@@ -23,6 +23,16 @@ export interface CreateOptions<Args extends readonly unknown[]> {
   readonly bundle?: { readonly group: PlacementGroup; readonly index: number };
   /** @default what the class says in `static actor`, or 1 */
   readonly maxConcurrency?: number;
+  /** Calls that may wait at the actor; more are refused with `E_MAILBOX_FULL`. @default unlimited */
+  readonly maxPending?: number;
+  /** How often it begins anew, by its constructor, when its process or node dies; -1 for ever. @default 0 */
+  readonly maxRestarts?: number;
+  /** How often a call is tried again when the actor is restarted under it; -1 for ever. @default 0: at most once */
+  readonly maxTaskRetries?: number;
+  /** `detached` outlives the program that created it, until it is killed. @default 'owned' */
+  readonly lifetime?: 'owned' | 'detached';
+  /** Take the living actor of that name if there is one. @default false: `E_NAME_TAKEN` */
+  readonly getIfExists?: boolean;
   /** Stop waiting for a place. The actor is not created then. */
   readonly signal?: AbortSignal;
 }
@@ -90,6 +100,11 @@ async function create<T>(
   head: () => Promise<Peer>,
 ): Promise<ActorHandle<T>> {
   const { args = [], resources = { cpu: 1 }, name, node, bundle, maxConcurrency, signal } = options;
+  const { maxPending, maxRestarts, maxTaskRetries, lifetime, getIfExists } = options;
+  requireTimes({ maxRestarts, maxTaskRetries });
+  if (name === undefined && (getIfExists || lifetime === 'detached')) {
+    throw new RuntimeError('E_OPTION', 'getIfExists and lifetime detached need a name');
+  }
   if (maxConcurrency !== undefined && !(maxConcurrency >= 1)) {
     throw new RuntimeError('E_OPTION', `maxConcurrency ${maxConcurrency} must be at least 1`);
   }
@@ -105,8 +120,20 @@ async function create<T>(
         ...(node === undefined ? {} : { node }),
         ...(bundle ? { bundle: { group: bundle.group.id, index: bundle.index } } : {}),
         ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+        ...(maxPending === undefined ? {} : { maxPending }),
+        ...(maxRestarts === undefined ? {} : { maxRestarts }),
+        ...(maxTaskRetries === undefined ? {} : { maxTaskRetries }),
+        ...(lifetime === 'detached' ? { detached: true } : {}),
+        ...(getIfExists ? { getIfExists } : {}),
       },
     },
     signal ? { signal } : {},
   );
+}
+
+function requireTimes(options: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, times] of Object.entries(options)) {
+    if (times === undefined || (Number.isInteger(times) && times >= -1)) continue;
+    throw new RuntimeError('E_OPTION', `${name} ${times} must be a whole number from 0, or -1`);
+  }
 }

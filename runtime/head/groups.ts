@@ -1,54 +1,75 @@
 /** Placement groups: several bundles of resources, reserved all together or not at all. */
 
 import { RuntimeError } from '../errors.js';
-import type { GroupId } from '../ids.js';
+import { type GroupId, newGroupId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
+import { endActor } from './actors.js';
 import { claim, placeGroup, release } from './place.js';
 import type { GroupRecord, HeadState, NodeRecord, Request } from './state.js';
+import type { Turn } from './turn.js';
 
-export const createGroup = (
-  id: GroupId,
+export function createGroup(
+  turn: Turn,
   creator: Request,
   { bundles, strategy }: MessageOf<'group.create'>,
-  since: number,
-): GroupRecord => ({
-  id,
-  owner: creator.from,
-  strategy,
-  bundles: bundles.map((need) => ({ need, claim: undefined, free: need, gpuFree: new Map() })),
-  creator,
-  since,
-  state: { phase: 'waiting', why: [] },
-  removers: [],
-});
-
-export interface Retried {
-  readonly ready: readonly { readonly request: Request; readonly group: GroupId }[];
-  readonly refused: readonly { readonly request: Request; readonly error: RuntimeError }[];
+): void {
+  const id = newGroupId();
+  turn.state.groups.set(id, {
+    id,
+    owner: creator.from,
+    strategy,
+    bundles: bundles.map((need) => ({ need, claim: undefined, free: need, gpuFree: new Map() })),
+    creator,
+    since: turn.at,
+    state: { phase: 'waiting', why: [] },
+    removers: [],
+  });
+  turn.hasChanged = true;
 }
 
-/** Reserve every waiting group that fits now, oldest first; refuse those that never will. */
-export function retryGroups(state: HeadState): Retried {
-  const ready: { request: Request; group: GroupId }[] = [];
-  const refused: { request: Request; error: RuntimeError }[] = [];
-  for (const group of [...state.groups.values()]) {
-    if (group.state.phase !== 'waiting') continue;
-    const request = group.creator;
-    const needs = group.bundles.map(({ need }) => need);
-    const placement = placeGroup([...state.nodes.values()], needs, group.strategy);
-    if (placement.ok) {
-      reserve(group, placement.place);
-      group.state = { phase: 'ready' };
-      ready.push({ request, group: group.id });
-    } else if (placement.never) {
-      state.groups.delete(group.id);
-      const text = `no room for ${needs.length} bundles (${group.strategy}): ${placement.why.join('; ')}`;
-      refused.push({ request, error: new RuntimeError('E_NO_ROOM', text) });
-    } else {
-      group.state = { phase: 'waiting', why: placement.why };
-    }
+/** Reserve a waiting group if it fits now; refuse it if it never will. */
+export function reserveGroup(turn: Turn, group: GroupRecord): void {
+  if (group.state.phase !== 'waiting') return;
+  const needs = group.bundles.map(({ need }) => need);
+  const placement = placeGroup([...turn.state.nodes.values()], needs, group.strategy);
+  if (placement.ok) {
+    reserve(group, placement.place);
+    group.state = { phase: 'ready' };
+    turn.reply(group.creator, group.id);
+  } else if (placement.never) {
+    turn.state.groups.delete(group.id);
+    const text = `no room for ${needs.length} bundles (${group.strategy}): ${placement.why.join('; ')}`;
+    turn.fail(group.creator, new RuntimeError('E_NO_ROOM', text));
+  } else {
+    group.state = { phase: 'waiting', why: placement.why };
   }
-  return { ready, refused };
+}
+
+/** @param request Answered when the group's actors are dead and its resources free. */
+export function removeGroup(turn: Turn, id: GroupId, request?: Request): void {
+  const group = turn.state.groups.get(id);
+  if (!group) {
+    if (request) turn.reply(request, null);
+    return;
+  }
+  if (request) group.removers.push(request);
+  const cause = new RuntimeError('E_ACTOR_DEAD', `its placement group ${id} was removed`);
+  for (const actor of [...turn.state.actors.values()]) {
+    if (actor.spec.bundle?.group === id) endActor(turn, actor, cause);
+  }
+  group.state = { phase: 'removing' };
+  turn.hasChanged = true;
+}
+
+/** A removed group keeps its resources until its last actor is dead: no GPU is ever given to two. */
+export function finishRemoval(turn: Turn, group: GroupRecord): void {
+  if (group.state.phase !== 'removing') return;
+  for (const { spec, state } of turn.state.actors.values()) {
+    if (spec.bundle?.group === group.id && state.phase !== 'dead') return;
+  }
+  releaseGroup(turn.state, group);
+  turn.state.groups.delete(group.id);
+  for (const request of group.removers) turn.reply(request, null);
 }
 
 function reserve(group: GroupRecord, nodes: readonly NodeRecord[]): void {
@@ -59,7 +80,7 @@ function reserve(group: GroupRecord, nodes: readonly NodeRecord[]): void {
   });
 }
 
-export function releaseGroup(state: HeadState, group: GroupRecord): void {
+function releaseGroup(state: HeadState, group: GroupRecord): void {
   for (const bundle of group.bundles) {
     const node = bundle.claim ? state.nodes.get(bundle.claim.node) : undefined;
     if (node && bundle.claim) release(node, bundle.claim);

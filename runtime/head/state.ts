@@ -44,14 +44,19 @@ export interface ActorRecord {
   readonly spec: ActorSpec;
   readonly label: string;
   readonly owner: ProcessId;
-  /** Has its answer once the actor is alive or dead. */
   readonly creator: Request;
+  /** Who waits for the actor to be alive for the first time: the creator, and others who asked for it by name. */
+  awaited: Request[];
   /** Callers who want to know why the actor died. */
   verdicts: Request[];
   /** Who asked for the actor's end, until it is dead. */
   killers: Request[];
   /** It waits for others, and its processors are free meanwhile. */
   isLending: boolean;
+  /** It was asked to end: it is not restarted. */
+  isEnding: boolean;
+  /** How often it has begun anew. */
+  restarts: number;
   state: ActorState;
 }
 

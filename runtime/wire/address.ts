@@ -19,11 +19,14 @@ export class ActorRef {
   /** Class and name, for error texts: `Counter`, `Counter "c"`. */
   readonly label: string;
   readonly address: Address;
+  /** How often a call is tried again if the actor is restarted under it; -1 for ever, 0 runs it at most once. */
+  readonly taskRetries: number;
 
-  constructor(actor: ActorId, node: NodeId, label: string, address: Address) {
+  constructor(actor: ActorId, node: NodeId, label: string, address: Address, taskRetries = 0) {
     this.actor = actor;
     this.node = node;
     this.label = label;
     this.address = address;
+    this.taskRetries = taskRetries;
   }
 }

@@ -47,6 +47,9 @@ export const error: Check = (value) =>
   optional(text)(value['stack']) &&
   optional(error)(value['cause']);
 
+/** A number of times, or -1 for ever. */
+const times: Check = (value) => Number.isSafeInteger(value) && (value as number) >= -1;
+
 export const actorSpec: Check = record({
   code: text,
   exportName: text,
@@ -57,4 +60,9 @@ export const actorSpec: Check = record({
   node: optional(text),
   thread: optional(flag),
   maxConcurrency: optional((value) => real(value) && (value as number) >= 1),
+  maxPending: optional(count),
+  maxRestarts: optional(times),
+  maxTaskRetries: optional(times),
+  detached: optional(flag),
+  getIfExists: optional(flag),
 });

@@ -55,6 +55,16 @@ export interface ActorSpec {
   readonly thread?: boolean;
   /** Calls that may run at once. @default what the class says, or 1 */
   readonly maxConcurrency?: number;
+  /** Calls that may wait; more are refused with `E_MAILBOX_FULL`. @default unlimited */
+  readonly maxPending?: number;
+  /** How often the actor begins anew when its process or node dies; -1 for ever. @default 0 */
+  readonly maxRestarts?: number;
+  /** How often a call is tried again when the actor is restarted under it; -1 for ever. @default 0 */
+  readonly maxTaskRetries?: number;
+  /** It outlives its owner. */
+  readonly detached?: boolean;
+  /** If an actor of that name lives already, take it. */
+  readonly getIfExists?: boolean;
 }
 
 const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
@@ -124,8 +134,14 @@ export type ToHead =
   | { readonly kind: 'actor.create'; readonly id: number; readonly spec: ActorSpec }
   | { readonly kind: 'actor.find'; readonly id: number; readonly name: string }
   | { readonly kind: 'actor.kill'; readonly id: number; readonly actor: ActorId }
-  /** Answered with the cause of death, once the head knows it. */
-  | { readonly kind: 'actor.verdict'; readonly id: number; readonly actor: ActorId }
+  /** Answered with where the actor is now, or the cause of its death, once the head knows. */
+  | {
+      readonly kind: 'actor.verdict';
+      readonly id: number;
+      readonly actor: ActorId;
+      /** Where it was. */
+      readonly process: ProcessId;
+    }
   | {
       readonly kind: 'group.create';
       readonly id: number;
@@ -208,7 +224,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'actor.create': { id: count, spec: actorSpec },
   'actor.find': { id: count, name: text },
   'actor.kill': { id: count, actor: text },
-  'actor.verdict': { id: count, actor: text },
+  'actor.verdict': { id: count, actor: text, process: text },
   'group.create': { id: count, bundles: listOf(quantities), strategy: oneOf(...strategies) },
   'group.remove': { id: count, group: text },
   'code.put': { id: count, code: text, source: bytes, externals: listOf(text) },

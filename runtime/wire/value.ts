@@ -57,20 +57,23 @@ viewClasses.forEach((Class, index) => {
     read: (index: number) => viewOf(Class, incoming[index]),
   });
 });
-const packRef = ({ actor, node, label, address }: ActorRef): unknown[] => [
+const packRef = ({ actor, node, label, address, taskRetries }: ActorRef): unknown[] => [
   actor,
   node,
   label,
   [address.process, address.machine, address.unix, address.url],
+  taskRetries,
 ];
 const readRef = (fields: unknown): unknown => {
-  const [actor, node, label, [process, machine, unix, url]] = fields as [
+  const [actor, node, label, [process, machine, unix, url], taskRetries] = fields as [
     ActorRef['actor'],
     ActorRef['node'],
     string,
     [Address['process'], string, string, string],
+    number,
   ];
-  return reviveNow(new ActorRef(actor, node, label, { process, machine, unix, url }));
+  const address = { process, machine, unix, url };
+  return reviveNow(new ActorRef(actor, node, label, address, taskRetries));
 };
 addExtension({ Class: ActorRef as never, type: refExtension, write: packRef, read: readRef });
 addExtension({

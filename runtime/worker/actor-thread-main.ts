@@ -27,7 +27,7 @@ export interface ThreadData {
 }
 
 const { port, file, exportName, args, self, node, resources } = workerData as ThreadData;
-const ref = new ActorRef(self.actor, self.node, self.label, self.address);
+const ref = new ActorRef(self.actor, self.node, self.label, self.address, self.taskRetries);
 let instance: Instance | undefined;
 
 // The host queues and limits calls; here each runs as it comes.

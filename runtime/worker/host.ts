@@ -117,7 +117,7 @@ export class Host {
   async #start(message: MessageOf<'host.start'>): Promise<unknown> {
     const { actor, spec, file, label, node, nodeName, headUrl } = message;
     this.#headUrl = headUrl;
-    const ref = new ActorRef(actor, node, label, this.#endpoint.address);
+    const ref = new ActorRef(actor, node, label, this.#endpoint.address, spec.maxTaskRetries);
     const identity: ActorIdentity = {
       self: ref,
       node: { id: node, name: nodeName },
@@ -137,6 +137,7 @@ export class Host {
     const executor = new Executor({
       invoke: living.invoke,
       maxConcurrency,
+      ...(spec.maxPending === undefined ? {} : { maxPending: spec.maxPending }),
       onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
     });
     this.#actor = { living, executor, ref };

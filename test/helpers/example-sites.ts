@@ -10,7 +10,7 @@ const deep = { times: 1, over: 8 };
 const conv: ConvSite = {
   kind: 'conv',
   id: 0,
-  node: 'conv_in',
+  nodes: ['conv_in'],
   level: full,
   outLevel: full,
   outer: batch * 4,
@@ -31,21 +31,21 @@ export const exampleSites: GraphSites = {
   downsampling: 8,
   borders: [
     conv,
-    { ...conv, id: 1, node: 'conv', outer: batch * 16, fresh: false },
-    { ...conv, id: 2, node: 'down', outer: batch * 16, fresh: false, stride: 2, outLevel: half },
+    { ...conv, id: 1, nodes: ['conv'], outer: batch * 16, fresh: false },
+    { ...conv, id: 2, nodes: ['down'], outer: batch * 16, fresh: false, stride: 2, outLevel: half },
     {
       kind: 'attention',
       id: 3,
-      node: 'k',
+      nodes: ['k'],
       level: deep,
       outer: batch * 2 * 5,
       inner: 1,
       rowSize: 1,
     },
-    { kind: 'attention', id: 4, node: 'v', level: deep, outer: batch * 2, inner: 1, rowSize: 5 },
+    { kind: 'attention', id: 4, nodes: ['v'], level: deep, outer: batch * 2, inner: 1, rowSize: 5 },
   ],
   norms: [
-    { id: 0, node: 'norm', level: full, groups: 4 },
-    { id: 1, node: 'deep norm', level: deep, groups: 8 },
+    { id: 0, nodes: ['norm'], level: full, groups: 4 },
+    { id: 1, nodes: ['deep norm'], level: deep, groups: 8 },
   ],
 };

@@ -81,8 +81,8 @@ export class HeadScript {
     return this.message(agentOf(node), { kind: 'actor.alive', actor, address: addressOf(actor) });
   }
 
-  exited(actor: ActorId, why = 'was stopped'): readonly Effect[] {
-    const cause: WireError = { name: 'RuntimeError', code: 'E_ACTOR_DEAD', message: why };
+  exited(actor: ActorId, why = 'was stopped', code = 'E_ACTOR_DEAD'): readonly Effect[] {
+    const cause: WireError = { name: 'RuntimeError', code, message: why };
     return this.message('agent' as ProcessId, { kind: 'actor.exited', actor, cause });
   }
 
@@ -93,7 +93,9 @@ export class HeadScript {
 
   verdict(actor: string): Asked {
     const id = this.#nextId++;
-    const message = { kind: 'actor.verdict', id, actor: actor as ActorId } as const;
+    const known = this.state.actors.get(actor as ActorId)?.state;
+    const process = known?.phase === 'alive' ? known.address.process : ('nowhere' as ProcessId);
+    const message = { kind: 'actor.verdict', id, actor: actor as ActorId, process } as const;
     return { id, effects: this.message(driver, message) };
   }
 

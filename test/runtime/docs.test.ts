@@ -50,8 +50,8 @@ test('limits in docs/runtime.md are those of the code', (t) => {
     ['| 512 MiB |', 'runtime/wire/websocket-link.ts', /maxFrameBytes: 512 \* 1024 \* 1024/],
     ['| 1 GiB |', 'runtime/wire/websocket-link.ts', /maxQueuedBytes: 1024 \* 1024 \* 1024/],
     ['pings every 5 s', 'runtime/wire/websocket-link.ts', /pingMs: 5_000/],
-    ['| 10 s |', 'runtime/head/brain.ts', /nodeTimeoutMs: 10_000/],
-    ['| 1,000 |', 'runtime/head/brain.ts', /maxGraves: 1_000/],
+    ['| 10 s |', 'runtime/head/turn.ts', /nodeTimeoutMs: 10_000/],
+    ['| 1,000 |', 'runtime/head/turn.ts', /maxGraves: 1_000/],
   ] as const) {
     t.true(text.includes(limit), limit);
     t.regex(read(source), code);

@@ -59,7 +59,7 @@ const samples = {
   'actor.create': { id: 6, spec },
   'actor.find': { id: 7, name: 'n' },
   'actor.kill': { id: 8, actor: 'a' },
-  'actor.verdict': { id: 9, actor: 'a' },
+  'actor.verdict': { id: 9, actor: 'a', process: 'p' },
   'group.create': { id: 10, bundles: [{ cpu: 1 }, {}], strategy: 'strict-spread' },
   'group.remove': { id: 11, group: 'g' },
   'code.put': { id: 12, code: 'c', source: Uint8Array.of(1), externals: ['koffi'] },

@@ -1,0 +1,66 @@
+/** Nodes as they come and go. */
+
+import { RuntimeError, toWireError } from '../errors.js';
+import type { ProcessId } from '../ids.js';
+import type { MessageOf } from '../wire/messages.js';
+import { actorExited } from './actors.js';
+import type { NodeRecord } from './state.js';
+import type { Turn } from './turn.js';
+
+export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.join'>): void {
+  const { id, node, name, resources, gpus } = message;
+  const taken = [...turn.state.nodes.values()].some((other) => other.name === name);
+  if (taken) {
+    const text = `a node named ${name} is here already; choose another with --name`;
+    turn.fail({ from, id }, new RuntimeError('E_NAME_TAKEN', text));
+    return;
+  }
+  turn.state.nodes.set(node, {
+    id: node,
+    name,
+    agent: from,
+    total: resources,
+    free: resources,
+    gpus,
+    gpuFree: new Map(gpus.map(({ uuid }) => [uuid, 10_000])),
+    beatAt: turn.at,
+    lagMs: 0,
+  });
+  turn.reply({ from, id }, null);
+  turn.hasChanged = true;
+}
+
+export function nodeBeat(turn: Turn, { node: id, lagMs }: MessageOf<'node.beat'>): void {
+  const node = turn.state.nodes.get(id);
+  if (node) Object.assign(node, { beatAt: turn.at, lagMs });
+}
+
+export function loseNode(turn: Turn, node: NodeRecord, why: string): void {
+  turn.state.nodes.delete(node.id);
+  turn.hasChanged = true;
+  for (const actor of [...turn.state.actors.values()]) {
+    const { state } = actor;
+    if (state.phase === 'dead' || state.phase === 'pending') continue;
+    if (state.claim.node !== node.id) continue;
+    const text = `${actor.label}: its node ${node.name} was lost (${why})`;
+    actorExited(turn, actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));
+  }
+}
+
+/** Nodes whose beats stay away are dead. */
+export function checkBeats(turn: Turn): void {
+  const { state, at, settings } = turn;
+  const { nodeTimeoutMs } = settings;
+  const asleepMs = at - (state.tickedAt ?? at);
+  state.tickedAt = at;
+  // The head itself stood still: the beats of that time are waiting in its sockets.
+  if (asleepMs > nodeTimeoutMs / 2) {
+    for (const node of state.nodes.values()) node.beatAt = at;
+  }
+  for (const node of [...state.nodes.values()]) {
+    const silentMs = at - node.beatAt;
+    if (silentMs <= nodeTimeoutMs) continue;
+    turn.send(node.agent, { kind: 'node.stop', why: 'declared dead: no beat' });
+    loseNode(turn, node, `no beat for ${Math.round(silentMs / 1000)} s`);
+  }
+}

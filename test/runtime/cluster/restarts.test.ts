@@ -1,0 +1,65 @@
+import test from 'ava';
+import { connect, startCluster } from '../../../runtime/index.js';
+
+const actors = new URL('../../fixtures/actors/counter.js', import.meta.url);
+type Actors = typeof import('../../fixtures/actors/counter.js');
+
+test.serial('a restarted actor is reached by the handle of before', async (t) => {
+  await using local = await startCluster({ workers: 1, resources: { cpu: 2 } });
+  const lib = await local.cluster.load<Actors>(actors);
+  for (const Class of [lib.Counter, lib.ThreadCounter]) {
+    const counter = await Class.create({ args: [10], maxRestarts: 1 });
+    t.is(await counter.add(1), 11);
+    const pid = await counter.pid();
+    await t.throwsAsync(counter.die(1), {
+      code: 'E_ACTOR_DEAD',
+      message: /was restarted while die was under way/,
+    });
+    // Its constructor ran again; what it had counted is gone.
+    t.is(await counter.add(1), 11);
+    t.not(await counter.pid(), pid);
+    await t.throwsAsync(counter.die(1), { code: 'E_ACTOR_DEAD', message: /exit code 1/ });
+    await t.throwsAsync(counter.add(1), { code: 'E_ACTOR_DEAD' });
+  }
+});
+
+test.serial('with task retries a call that was under way is made again', async (t) => {
+  await using local = await startCluster({ workers: 1, resources: { cpu: 1 } });
+  const lib = await local.cluster.load<Actors>(actors);
+  const counter = await lib.Counter.create({ maxRestarts: 2, maxTaskRetries: 1 });
+  const pid = await counter.pid();
+  const slow = counter.waitIn(pid, 60_000);
+  process.kill(pid, 'SIGKILL');
+  t.not(await slow, pid);
+});
+
+test.serial('a detached actor outlives its driver; getIfExists finds it', async (t) => {
+  await using local = await startCluster({ workers: 1, resources: { cpu: 1 } });
+  const options = { name: 'service', lifetime: 'detached', getIfExists: true } as const;
+  const other = await connect({ address: local.address, token: local.token });
+  const theirs = await (await other.load<Actors>(actors)).Counter.create(options);
+  await theirs.add(5);
+  await other.close();
+  const lib = await local.cluster.load<Actors>(actors);
+  const ours = await lib.Counter.create(options);
+  t.is(await ours.value(), 5);
+  await ours.kill();
+  await t.throwsAsync(local.cluster.actor('service'), { code: 'E_NAME_UNKNOWN' });
+  await t.throwsAsync(lib.Counter.create({ lifetime: 'detached' }), { code: 'E_OPTION' });
+  await t.throwsAsync(lib.Counter.create({ maxRestarts: -2 }), { code: 'E_OPTION' });
+});
+
+test.serial('a full mailbox refuses calls and goes on with those it has', async (t) => {
+  await using local = await startCluster({ workers: 1, resources: { cpu: 1 } });
+  const lib = await local.cluster.load<Actors>(actors);
+  const counter = await lib.Counter.create({ maxPending: 2 });
+  const pid = await counter.pid();
+  const calls = Array.from({ length: 5 }, () => counter.waitIn(pid, 100));
+  const results = await Promise.allSettled(calls);
+  t.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'],
+  );
+  const [refused] = results.filter((result) => result.status === 'rejected');
+  t.is((refused!.reason as { code: string }).code, 'E_MAILBOX_FULL');
+});
