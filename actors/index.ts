@@ -3,6 +3,7 @@
 export { ActorsError, type ActorsErrorCode } from './errors.js';
 export {
   type Bounds,
+  buddyOf,
   neighboursOf,
   othersOf,
   type SplitOptions,

@@ -8,18 +8,20 @@ export interface SentBorder<Border> {
   readonly border: Border;
 }
 
+/**
+ * Versions of a border that are remembered, and that may be under way and unread. Patches that run are at most twice the age
+ * apart; but the checkpoint that a replaced patch starts from may lag, and all since then is sent to it at once.
+ */
+export const versionsKept = (age: number): number => 2 * age + 16;
+
 export class BorderHistory<Border> {
   readonly #keep: number;
   readonly #sent = new Map<number, SentBorder<Border>[]>();
   /** Newest version that was forgotten, by reader. */
   readonly #forgotten = new Map<number, number>();
 
-  /**
-   * A sender is at most twice the age ahead of its reader; the checkpoint that a replaced reader starts from may lag some
-   * steps more.
-   */
   constructor(age: number) {
-    this.#keep = 2 * age + 4;
+    this.#keep = versionsKept(age);
   }
 
   /** Sent again, a version takes its former place. */

@@ -47,3 +47,9 @@ export const neighboursOf = (patch: number, patches: number): readonly number[] 
 
 export const othersOf = (patch: number, patches: number): readonly number[] =>
   Array.from({ length: patches }, (_, other) => other).filter((other) => other !== patch);
+
+/**
+ * Who keeps a patch's checkpoint: a neighbour, because neighbours keep pace with one another. Undefined for an only patch.
+ */
+export const buddyOf = (patch: number, patches: number): number | undefined =>
+  neighboursOf(patch, patches).at(-1);

@@ -7,7 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ActorHandle, context } from '../../runtime/index.js';
 import { ActorsError } from '../errors.js';
 import { VersionedMailbox } from '../versioned-mailbox.js';
-import { BorderHistory, type SentBorder } from './border-history.js';
+import { BorderHistory, type SentBorder, versionsKept } from './border-history.js';
+import { buddyOf } from './geometry.js';
 import type { StepReport } from './step-report.js';
 
 /** What the others may call. */
@@ -68,8 +69,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     }
     this.#work = {
       settings,
-      // A sender may be twice the age ahead.
-      mailbox: new VersionedMailbox({ keep: 2 * age + 3 }),
+      mailbox: new VersionedMailbox({ keep: versionsKept(age) + 1 }),
       checkpoints: new Map(),
       peers: new Map(),
       history: new BorderHistory(age),
@@ -223,7 +223,8 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
       const border = this.borderFor(to, step);
       bytes += border.byteLength;
       const sent = { to, version: step, border };
-      this.#current.history.add(sent);
+      // Without checkpoints nobody can be replaced, and large borders need not be remembered.
+      if (this.checkpoint !== PatchActor.prototype.checkpoint) this.#current.history.add(sent);
       this.#send(sent);
     }
     return bytes;
@@ -231,14 +232,14 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
 
   #send({ to, version, border }: SentBorder<Border>): void {
     const { job = '', patch, age } = this.settings;
-    // None is ever replaced unsent: a reader waits for each.
-    const credits = 2 * age + 2;
+    // So many that none is ever replaced unsent: a reader waits for each.
+    const credits = versionsKept(age);
     this.#current.peers.get(to)?.latest('border', { credits }).border(job, patch, version, border);
   }
 
   #saveCheckpoint(step: number): void {
     const { job = '', patch, patches, age } = this.settings;
-    const buddy = this.#current.peers.get((patch + 1) % patches);
+    const buddy = this.#current.peers.get(buddyOf(patch, patches) ?? patch);
     const rows = buddy ? this.checkpoint() : undefined;
     if (rows === undefined) return;
     const sent = this.#current.history.from(step - 2 * age);

@@ -1,6 +1,7 @@
 /** Puts a new actor in the place of a patch that died, so that the others need not start again. */
 
 import { ActorsError } from '../errors.js';
+import { buddyOf } from './geometry.js';
 import type { Checkpoint } from './patch-actor.js';
 
 /** A patch of any kind, as it is replaced: what its borders are made of does not matter here. */
@@ -31,8 +32,8 @@ export async function replacePatch<Patch extends ReplaceablePatch>(
   dead: number,
   create: () => Promise<Patch>,
 ): Promise<Replacement<Patch>> {
-  const buddy = (dead + 1) % patches.length;
-  const checkpoint = buddy === dead ? undefined : await patches[buddy]!.checkpointOf(dead);
+  const buddy = buddyOf(dead, patches.length);
+  const checkpoint = buddy === undefined ? undefined : await patches[buddy]!.checkpointOf(dead);
   if (!checkpoint) {
     throw new ActorsError('E_PATCH_STATE', `nobody keeps a checkpoint of patch ${dead}`);
   }

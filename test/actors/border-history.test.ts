@@ -1,5 +1,5 @@
 import test from 'ava';
-import { BorderHistory } from '../../actors/patch/border-history.js';
+import { BorderHistory, versionsKept } from '../../actors/patch/border-history.js';
 
 test('the last borders of each reader are kept, what is sent again takes its place', (t) => {
   const history = new BorderHistory<string>(0);
@@ -19,8 +19,9 @@ test('the last borders of each reader are kept, what is sent again takes its pla
 test('what is needed and forgotten is an E_VERSION_GONE, what is not sent yet is nothing', (t) => {
   const history = new BorderHistory<string>(0);
   t.deepEqual(history.since(1, 7), []);
-  for (let version = 0; version < 5; version++) history.add({ to: 1, version, border: '' });
-  t.is(history.since(1, 1).length, 4);
+  const kept = versionsKept(0);
+  for (let version = 0; version <= kept; version++) history.add({ to: 1, version, border: '' });
+  t.is(history.since(1, 1).length, kept);
   t.throws(() => history.since(1, 0), {
     code: 'E_VERSION_GONE',
     message: /from version 0, kept from 1/,

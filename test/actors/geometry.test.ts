@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { neighboursOf, othersOf, splitRows } from '../../actors/index.js';
+import { buddyOf, neighboursOf, othersOf, splitRows } from '../../actors/index.js';
 
 const splits = fc
   .record({
@@ -74,6 +74,9 @@ test('neighbours are mutual and others are everybody else', (t) => {
           t.is(Math.abs(other - patch), 1);
           t.true(neighboursOf(other, patches).includes(patch));
         }
+        const buddy = buddyOf(patch, patches);
+        t.is(buddy === undefined, patches === 1);
+        if (buddy !== undefined) t.true(neighboursOf(patch, patches).includes(buddy));
         t.deepEqual(
           [...othersOf(patch, patches), patch].sort((a, b) => a - b),
           [...Array(patches).keys()],
