@@ -61,7 +61,19 @@ export class RuntimeError extends Error {
 export class LinkLostError extends RuntimeError {}
 
 /** The very actor that was called is gone, as opposed to one that it had called itself. */
-export class ActorLostError extends RuntimeError {}
+export class ActorLostError extends RuntimeError {
+  /** It has begun anew and can be called again; only what was under way is lost. */
+  readonly isRestarted: boolean;
+
+  constructor(
+    code: RuntimeErrorCode,
+    message: string,
+    { isRestarted = false, ...options }: ErrorOptions & { readonly isRestarted?: boolean } = {},
+  ) {
+    super(code, message, options);
+    this.isRestarted = isRestarted;
+  }
+}
 
 /** An error as data. It never carries a class: match errors by `name` and `code`. */
 export interface WireError {

@@ -17,7 +17,7 @@ export { ClusterClient, type GroupOptions } from './client/cluster-client.js';
 export { PlacementGroup } from './client/group.js';
 export { LocalCluster, type LocalClusterOptions, startCluster } from './client/local-cluster.js';
 export type { CreateOptions, Remote, RemoteClass } from './client/remote.js';
-export { RemoteError, RuntimeError, type RuntimeErrorCode } from './errors.js';
+export { ActorLostError, RemoteError, RuntimeError, type RuntimeErrorCode } from './errors.js';
 export { Head, type HeadOptions } from './head/head.js';
 export type { ClusterStatus } from './head/state.js';
 export type { ActorId, GroupId, NodeId, ProcessId } from './ids.js';

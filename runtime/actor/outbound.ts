@@ -121,5 +121,5 @@ const restarted = (ref: ActorRef, method: string, cause: Error): ActorLostError 
   new ActorLostError(
     'E_ACTOR_DEAD',
     `${ref.label} was restarted while ${method} was under way; it may or may not have run`,
-    { cause },
+    { cause, isRestarted: true },
   );

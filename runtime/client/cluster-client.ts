@@ -1,12 +1,15 @@
 /** What a program can ask of a cluster: a driver over its own connection, an actor or task over its host's. */
 
 import type { ActorHandle, Outbound } from '../actor/handle.js';
+import { LinkLostError } from '../errors.js';
 import { hashOf } from '../head/code-store.js';
 import type { ClusterStatus } from '../head/state.js';
 import { type Resources, toQuantities } from '../resources.js';
 import { TaskClient, type TaskClientOptions } from '../task/task-client.js';
+import type { ActorRef } from '../wire/address.js';
 import type { GroupStrategy } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import type { ActorProxy } from '../wire/value.js';
 import { type BundleOptions, bundle } from './bundle.js';
 import { PlacementGroup } from './group.js';
 import { type LoadedCode, type Remote, remoteModule } from './remote.js';
@@ -55,6 +58,29 @@ export class ClusterClient {
   /** @throws RuntimeError `E_NAME_UNKNOWN`. */
   async actor<T>(name: string): Promise<ActorHandle<T>> {
     return (await this.#head()).request<ActorHandle<T>>({ kind: 'actor.find', name });
+  }
+
+  /**
+   * Resolves with the cause of its death when an actor is dead for good; restarts of its own are waited through.
+   *
+   * @throws RuntimeError `E_ABORTED`, or `E_PEER_LOST` if the head is gone.
+   */
+  async untilDead(actor: { readonly ref: ActorRef }, signal?: AbortSignal): Promise<Error> {
+    let { ref } = actor;
+    while (true) {
+      try {
+        const head = await this.#head();
+        const known = ref.address.process;
+        const now = await head.request<ActorProxy>(
+          { kind: 'actor.verdict', actor: ref.actor, process: known },
+          signal ? { signal } : {},
+        );
+        ref = now.ref;
+      } catch (error) {
+        if (signal?.aborted || error instanceof LinkLostError) throw error;
+        return error as Error;
+      }
+    }
   }
 
   /**
