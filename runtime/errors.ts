@@ -35,6 +35,8 @@ export type RuntimeErrorCode =
   | 'E_ENCODE'
   /** The actor has as many calls waiting as it may. */
   | 'E_MAILBOX_FULL'
+  /** The value of an object is not to be had any more: its owner is gone, or it was freed. */
+  | 'E_OBJECT_LOST'
   /** A deadline passed. */
   | 'E_TIMEOUT'
   /** The caller aborted. */

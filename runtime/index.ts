@@ -21,8 +21,9 @@ export { ActorLostError, RemoteError, RuntimeError, type RuntimeErrorCode } from
 export { Head, type HeadOptions } from './head/head.js';
 export type { ClusterStatus } from './head/state.js';
 export type { ActorId, GroupId, NodeId, ProcessId } from './ids.js';
+export { ObjectRef } from './object/object-ref.js';
+export type { Waited, WaitOptions } from './object/objects.js';
 export type { Resources } from './resources.js';
-export { ObjectRef } from './task/object-ref.js';
 export type { RemoteFunction } from './task/remote-function.js';
 export type { TaskOptions } from './task/task-options.js';
 export type { ActorRef } from './wire/address.js';

@@ -5,7 +5,9 @@
 
 import { RuntimeError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
-import { ActorRef } from '../wire/address.js';
+import { ObjectRef } from '../object/object-ref.js';
+import type { Objects } from '../object/objects.js';
+import { ActorRef, ObjectLocator } from '../wire/address.js';
 import { encodeFrame } from '../wire/frame.js';
 import type { Peer } from '../wire/peer.js';
 import type { Invoke } from './executor.js';
@@ -66,6 +68,22 @@ export class RelayOutbound implements Outbound {
     this.#host.forward(encodeFrame([message]), 'latest');
   }
 
+  /** What stands on the thread for an object that another process passed on. */
+  borrow(locator: ObjectLocator): ObjectRef<unknown> {
+    return new ObjectRef({
+      id: locator.id,
+      locate: () => locator,
+      fetch: () =>
+        this.#host.request({
+          kind: 'call',
+          actor: relay,
+          method: 'object',
+          args: [locator],
+          stream: false,
+        }),
+    });
+  }
+
   async kill(ref: ActorRef): Promise<void> {
     await this.#host.request({
       kind: 'call',
@@ -79,8 +97,9 @@ export class RelayOutbound implements Outbound {
 
 /** On the host: what the thread asked for, done over the host's links. */
 export const relayInvoke =
-  (outbound: Outbound): Invoke =>
+  (outbound: Outbound, objects: Objects): Invoke =>
   (how, [ref, method, args], { signal }) => {
+    if (how === 'object' && ref instanceof ObjectLocator) return objects.borrow(ref).value();
     if (!(ref instanceof ActorRef)) throw new RuntimeError('E_PROTOCOL', 'a relay to nobody');
     const name = method as string;
     const values = args as readonly unknown[];

@@ -7,9 +7,9 @@ import { defaultPort, Head } from '../head/head.js';
 import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
 import { ensureToken, tokenFile } from '../token.js';
+import { localAddressTowards } from '../wire/local-address.js';
 import { Agent } from '../worker/agent.js';
 import { declaredGpus, detectGpus } from '../worker/gpus.js';
-import { localAddressTowards } from '../worker/local-address.js';
 import { enlist } from './machine.js';
 import { readToken } from './options.js';
 

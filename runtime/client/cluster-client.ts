@@ -4,6 +4,8 @@ import type { ActorHandle, Outbound } from '../actor/handle.js';
 import { LinkLostError } from '../errors.js';
 import { hashOf } from '../head/code-store.js';
 import type { ClusterStatus } from '../head/state.js';
+import type { ObjectRef } from '../object/object-ref.js';
+import { getAll, type Objects, type Waited, type WaitOptions, waitFor } from '../object/objects.js';
 import { type Resources, toQuantities } from '../resources.js';
 import { TaskClient, type TaskClientOptions } from '../task/task-client.js';
 import type { ActorRef } from '../wire/address.js';
@@ -28,9 +30,11 @@ export interface ClusterClientOptions extends TaskClientOptions {
 export class ClusterClient {
   readonly #head: () => Promise<Peer>;
   protected readonly tasks: TaskClient;
+  protected readonly objects: Objects;
 
   constructor(options: ClusterClientOptions) {
     this.#head = options.head;
+    this.objects = options.objects;
     this.tasks = new TaskClient(options);
   }
 
@@ -95,6 +99,30 @@ export class ClusterClient {
       signal ? { signal } : {},
     );
     return new PlacementGroup(id, this.#head);
+  }
+
+  /** A ref to a value of this process. It is kept as long as anybody holds a ref to it; nobody may change it. */
+  put<T>(value: T): ObjectRef<T> {
+    return this.objects.own(() => Promise.resolve(value));
+  }
+
+  /**
+   * The values of refs, in order.
+   *
+   * @throws RuntimeError `E_TIMEOUT`, `E_OBJECT_LOST`, or the error of the task that made one.
+   */
+  get<T>(refs: readonly ObjectRef<T>[], options: { timeoutMs?: number } = {}): Promise<T[]> {
+    return getAll(refs, options.timeoutMs);
+  }
+
+  /** Which refs are settled, as soon as `count` are or `timeoutMs` has passed. */
+  wait<T>(refs: readonly ObjectRef<T>[], options: WaitOptions = {}): Promise<Waited<T>> {
+    return waitFor(refs, options);
+  }
+
+  /** Give objects up before the last ref to them is gone. */
+  free(refs: readonly ObjectRef<unknown>[]): void {
+    for (const ref of refs) this.objects.free(ref);
   }
 
   async status(): Promise<ClusterStatus> {

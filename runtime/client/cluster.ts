@@ -4,8 +4,11 @@ import { readFileSync } from 'node:fs';
 import { makeHandle } from '../actor/handle.js';
 import { EndpointOutbound } from '../actor/outbound.js';
 import { messageOf, RuntimeError } from '../errors.js';
+import { Objects } from '../object/objects.js';
 import { tokenFile } from '../token.js';
+import { ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
+import { localAddressTowards } from '../wire/local-address.js';
 import type { Peer } from '../wire/peer.js';
 import { ClusterClient, type ClusterClientOptions } from './cluster-client.js';
 
@@ -61,18 +64,23 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     const endpoint = new Endpoint({
       role: 'driver',
       token,
-      revive: () => (ref) => makeHandle(ref, outbound),
-      events: { message: () => undefined },
+      revive: () => (ref) =>
+        ref instanceof ObjectLocator ? objects.borrow(ref) : makeHandle(ref, outbound),
+      events: { message: (from, message) => objects.serve(from, message) },
     });
+    const objects = new Objects(endpoint);
     const head = (): Promise<Peer> => Promise.resolve(peer);
     const outbound: EndpointOutbound = new EndpointOutbound(endpoint, head);
     const peer: Peer = await endpoint.connect(address);
-    return new Cluster(address, endpoint, { head, outbound });
+    // Refs that this program passes on are fetched from it.
+    await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
+    return new Cluster(address, endpoint, { head, outbound, objects });
   }
 
   /** Leave. The head ends what this driver created. */
   async close(): Promise<void> {
     this.tasks.close();
+    this.objects.close();
     await this.#endpoint.close('the driver leaves');
   }
 

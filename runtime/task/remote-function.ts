@@ -1,7 +1,7 @@
 /** An exported function as a task: called, it gives a ref at once and runs somewhere in the cluster. */
 
 import type { CodeId } from '../ids.js';
-import type { ObjectRef } from './object-ref.js';
+import type { ObjectRef } from '../object/object-ref.js';
 import type { TaskClient } from './task-client.js';
 import type { TaskOptions } from './task-options.js';
 

@@ -3,12 +3,13 @@
 import type { Outbound } from '../actor/handle.js';
 import { RuntimeError } from '../errors.js';
 import type { CodeId } from '../ids.js';
+import { ObjectRef } from '../object/object-ref.js';
+import type { Objects } from '../object/objects.js';
 import { toQuantities } from '../resources.js';
 import type { ActorRef } from '../wire/address.js';
 import type { Peer } from '../wire/peer.js';
 import { type ActorProxy, encodeValue } from '../wire/value.js';
 import { isLost, type Lease, LeasePool } from './lease-pool.js';
-import { ObjectRef } from './object-ref.js';
 import { type TaskOptions, taskDefaults } from './task-options.js';
 
 export interface Task {
@@ -21,8 +22,7 @@ export interface Task {
 export interface TaskClientOptions {
   readonly head: () => Promise<Peer>;
   readonly outbound: Outbound;
-  /** Told when somebody begins to wait for a result; the returned function says that he waits no more. */
-  readonly waits?: () => () => void;
+  readonly objects: Objects;
 }
 
 class WorkerLease implements Lease {
@@ -51,20 +51,21 @@ class WorkerLease implements Lease {
 export class TaskClient {
   readonly #head: () => Promise<Peer>;
   readonly #outbound: Outbound;
-  readonly #waits: NonNullable<TaskClientOptions['waits']>;
+  readonly #objects: Objects;
   readonly #pools = new Map<string, LeasePool<WorkerLease>>();
 
-  constructor({ head, outbound, waits }: TaskClientOptions) {
+  constructor({ head, outbound, objects }: TaskClientOptions) {
     this.#head = head;
     this.#outbound = outbound;
-    this.#waits = waits ?? (() => () => undefined);
+    this.#objects = objects;
   }
 
   submit(task: Task): ObjectRef<unknown> {
     const stop = new AbortController();
     const signal = signalOf(task.options, stop.signal);
     const value = settle(this.#attempts(task, signal), signal, task);
-    return new ObjectRef(value, { cancel: (reason) => stop.abort(reason), waits: this.#waits });
+    value.catch(() => undefined);
+    return this.#objects.own(() => value, { cancel: (reason) => stop.abort(reason) });
   }
 
   /** Items of an `async *` function. The lease is held until the last item. A stream is not tried again. */

@@ -30,3 +30,14 @@ export class ActorRef {
     this.taskRetries = taskRetries;
   }
 }
+
+/** Where the value of an object is to be had. */
+export class ObjectLocator {
+  readonly id: string;
+  readonly owner: Address;
+
+  constructor(id: string, owner: Address) {
+    this.id = id;
+    this.owner = owner;
+  }
+}

@@ -160,6 +160,13 @@ export type ToHead =
   | { readonly kind: 'code.get'; readonly id: number; readonly code: CodeId }
   | { readonly kind: 'status'; readonly id: number };
 
+/** Anyone → the owner of objects. */
+export type ToOwner =
+  | { readonly kind: 'object.get'; readonly id: number; readonly object: string }
+  /** Somebody still holds refs to these. */
+  | { readonly kind: 'object.hold'; readonly objects: readonly string[] }
+  | { readonly kind: 'object.free'; readonly object: string };
+
 /** Head → agent. */
 export type ToAgent =
   | {
@@ -189,7 +196,7 @@ export type HostMessage =
     }
   | { readonly kind: 'host.stop'; readonly id: number };
 
-export type Message = CallMessage | AnswerMessage | ToHead | ToAgent | HostMessage;
+export type Message = CallMessage | AnswerMessage | ToHead | ToOwner | ToAgent | HostMessage;
 export type MessageKind = Message['kind'];
 export type MessageOf<Kind extends MessageKind> = Extract<Message, { readonly kind: Kind }>;
 
@@ -247,6 +254,9 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   },
   'host.stop': { id: count },
   'actor.waiting': { actor: text, waiting: flag },
+  'object.get': { id: count, object: text },
+  'object.hold': { objects: listOf(text) },
+  'object.free': { object: text },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

@@ -8,13 +8,13 @@
 
 import { addExtension, Packr } from 'msgpackr';
 import { RuntimeError } from '../errors.js';
-import { ActorRef, type Address } from './address.js';
+import { ActorRef, type Address, ObjectLocator } from './address.js';
 import { MapEntries, withEntries } from './map-entries.js';
 import { newFrame } from './memory.js';
 import { findUnencodable } from './unencodable.js';
 
 /** Turns a decoded reference into whatever stands for the actor in this process. */
-export type Revive = (ref: ActorRef) => unknown;
+export type Revive = (ref: ActorRef | ObjectLocator) => unknown;
 
 /** What stands for an actor in this process, encoded as its reference. */
 export abstract class ActorProxy {
@@ -22,6 +22,11 @@ export abstract class ActorProxy {
   constructor(ref: ActorRef) {
     this.ref = ref;
   }
+}
+
+/** Something that is encoded as the place of an object. */
+export abstract class Exportable {
+  abstract locate(): ObjectLocator;
 }
 
 type View = ArrayBufferView<ArrayBufferLike> & { readonly BYTES_PER_ELEMENT: number };
@@ -82,6 +87,29 @@ addExtension({
   write: (proxy: ActorProxy) => packRef(proxy.ref),
   read: readRef,
 });
+const packLocator = ({ id, owner }: ObjectLocator): unknown[] => [
+  id,
+  [owner.process, owner.machine, owner.unix, owner.url],
+];
+const readLocator = (fields: unknown): unknown => {
+  const [id, [process, machine, unix, url]] = fields as [
+    string,
+    [Address['process'], string, string, string],
+  ];
+  return reviveNow(new ObjectLocator(id, { process, machine, unix, url }));
+};
+addExtension({
+  Class: ObjectLocator as never,
+  type: refExtension + 4,
+  write: packLocator,
+  read: readLocator,
+});
+addExtension({
+  Class: Exportable as never,
+  type: refExtension + 5,
+  write: (object: Exportable) => packLocator(object.locate()),
+  read: readLocator,
+});
 addExtension({
   Class: MapEntries as never,
   type: refExtension + 2,
@@ -116,7 +144,11 @@ Object.defineProperties(packr, {
 
 /** Neither looked into nor copied. */
 const isWhole = (value: object): boolean =>
-  value instanceof ActorProxy || value instanceof ActorRef || ArrayBuffer.isView(value);
+  value instanceof ActorProxy ||
+  value instanceof ActorRef ||
+  value instanceof Exportable ||
+  value instanceof ObjectLocator ||
+  ArrayBuffer.isView(value);
 
 function pack(value: unknown): { readonly header: Uint8Array; readonly segments: readonly View[] } {
   outgoing = [];

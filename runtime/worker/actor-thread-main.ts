@@ -9,11 +9,11 @@ import { RelayOutbound } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
 import type { NodeId, ProcessId } from '../ids.js';
 import type { Resources } from '../resources.js';
-import { ActorRef } from '../wire/address.js';
+import { ActorRef, ObjectLocator } from '../wire/address.js';
 import type { Message } from '../wire/messages.js';
 import { Peer } from '../wire/peer.js';
 import { PortLink } from '../wire/port-link.js';
-import { decodeValue } from '../wire/value.js';
+import { decodeValue, type Revive } from '../wire/value.js';
 
 export interface ThreadData {
   readonly port: MessagePort;
@@ -45,11 +45,13 @@ const actor = new Executor({
   invoke: (method, values, options) => instance?.invoke(method, values, options),
 });
 
+const revive: Revive = (to) =>
+  to instanceof ObjectLocator ? outbound.borrow(to) : makeHandle(to, outbound);
 const host: Peer = new Peer(
   'host' as ProcessId,
   'the host',
   { message: receive, closed: () => undefined },
-  () => (to) => makeHandle(to, outbound),
+  () => revive,
 );
 const outbound = new RelayOutbound(host, ref.address.process);
 host.attach(new PortLink(port));
@@ -88,7 +90,7 @@ const surroundings: ActorSurroundings = {
 
 async function start(): Promise<void> {
   const Class = classOf(await importModule(file), exportName);
-  const values = decodeValue(args, (to) => makeHandle(to, outbound));
+  const values = decodeValue(args, revive);
   instance = Instance.create(surroundings, Class, values as readonly unknown[]);
 }
 

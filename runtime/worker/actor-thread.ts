@@ -10,6 +10,7 @@ import type { Outbound } from '../actor/handle.js';
 import { relayInvoke } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
+import type { Objects } from '../object/objects.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { ActorSpec, Message } from '../wire/messages.js';
 import { Peer } from '../wire/peer.js';
@@ -24,6 +25,7 @@ export interface ActorThreadOptions {
   readonly outbound: Outbound;
   /** The host's: frames of the latest-wins lane pass through it untouched. */
   readonly endpoint: Endpoint;
+  readonly objects: Objects;
 }
 
 export class ActorThread {
@@ -37,7 +39,7 @@ export class ActorThread {
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
   static async start(options: ActorThreadOptions): Promise<ActorThread> {
-    const { identity, file, spec, outbound, endpoint } = options;
+    const { identity, file, spec, outbound, endpoint, objects } = options;
     const { port1, port2 } = new MessageChannel();
     const { self, node, resources } = identity;
     const data: ThreadData = {
@@ -54,7 +56,7 @@ export class ActorThread {
       transferList: [port2],
     });
     const relay = new Executor({
-      invoke: relayInvoke(outbound),
+      invoke: relayInvoke(outbound, objects),
       maxConcurrency: Number.POSITIVE_INFINITY,
       onLostError: (method, error) => console.error(`${self.label}: relayed ${method}:`, error),
     });

@@ -18,13 +18,13 @@ import {
 import { EndpointOutbound } from '../actor/outbound.js';
 import { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError, toWireError } from '../errors.js';
-import type { ActorId } from '../ids.js';
+import { Objects } from '../object/objects.js';
 import { toResources } from '../resources.js';
-import { ActorRef } from '../wire/address.js';
+import { ActorRef, ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { ActorSpec, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
-import { decodeValue } from '../wire/value.js';
+import { decodeValue, type Revive } from '../wire/value.js';
 import { ActorThread } from './actor-thread.js';
 
 export interface HostOptions {
@@ -46,10 +46,11 @@ export interface Living {
 export class Host {
   readonly #endpoint: Endpoint;
   readonly #outbound: EndpointOutbound;
+  readonly #objects: Objects;
   readonly #agent: Promise<Peer>;
   #head: Promise<Peer> | undefined;
   #headUrl = '';
-  #client: ClusterClient | undefined;
+  #ownClient: ClusterClient | undefined;
   #actor:
     | { readonly living: Living; readonly executor: Executor; readonly ref: ActorRef }
     | undefined;
@@ -59,7 +60,7 @@ export class Host {
     this.#endpoint = new Endpoint({
       role: 'host',
       token: options.token,
-      revive: () => (ref) => makeHandle(ref, this.#outbound),
+      revive: () => this.#revive,
       events: {
         message: (peer, message) => this.#message(peer, message),
         latest: (peer, message, frame) => this.#latest(peer, message, frame),
@@ -69,6 +70,10 @@ export class Host {
         },
       },
     });
+    this.#objects = new Objects(
+      this.#endpoint,
+      waitCounter((waiting) => this.#tellWaiting(waiting)),
+    );
     this.#outbound = new EndpointOutbound(this.#endpoint, () => this.#headPeer());
     this.#agent = this.#report(options);
     this.#agent.catch(onOrphan);
@@ -82,7 +87,11 @@ export class Host {
     return peer;
   }
 
+  readonly #revive: Revive = (ref) =>
+    ref instanceof ObjectLocator ? this.#objects.borrow(ref) : makeHandle(ref, this.#outbound);
+
   #message(peer: Peer, message: Message): void {
+    if (this.#objects.serve(peer, message)) return;
     switch (message.kind) {
       case 'host.start':
         void this.#answer(peer, message.id, () => this.#start(message));
@@ -126,9 +135,8 @@ export class Host {
     const module = await importModule(file);
     const surroundings: ActorSurroundings = {
       ...identity,
-      cluster: this.#clientFor(actor),
-      module: <M>() =>
-        this.#clientFor(actor).twin<M>({ code: spec.code, exports: Object.keys(module) }),
+      cluster: this.#client,
+      module: <M>() => this.#client.twin<M>({ code: spec.code, exports: Object.keys(module) }),
     };
     const { living, maxConcurrency } =
       spec.exportName === ''
@@ -154,27 +162,43 @@ export class Host {
     const options = optionsOf(Class);
     const maxConcurrency = spec.maxConcurrency ?? options.maxConcurrency ?? 1;
     if (spec.thread ?? options.thread) {
-      const [outbound, endpoint] = [this.#outbound, this.#endpoint];
+      const [outbound, endpoint, objects] = [this.#outbound, this.#endpoint, this.#objects];
       const { self, node, resources } = surroundings;
       const identity = { self, node, resources };
-      const thread = await ActorThread.start({ identity, file, spec, outbound, endpoint });
+      const thread = await ActorThread.start({
+        identity,
+        file,
+        spec,
+        outbound,
+        endpoint,
+        objects,
+      });
       return { living: thread, maxConcurrency };
     }
-    const args = decodeValue(spec.args, (ref) => makeHandle(ref, this.#outbound));
+    const args = decodeValue(spec.args, this.#revive);
     const living = Instance.create(surroundings, Class, args as readonly unknown[]);
     return { living, maxConcurrency };
   }
 
-  /** The actor's own access to the cluster. A task that waits for others tells the head, which lends its processors out. */
-  #clientFor(actor: ActorId): ClusterClient {
-    this.#client ??= new ClusterClient({
+  /** The actor's own access to the cluster. */
+  get #client(): ClusterClient {
+    this.#ownClient ??= new ClusterClient({
       head: () => this.#headPeer(),
       outbound: this.#outbound,
-      waits: waitCounter((waiting) => {
-        void this.#headPeer().then((head) => head.send({ kind: 'actor.waiting', actor, waiting }));
-      }),
+      objects: this.#objects,
     });
-    return this.#client;
+    return this.#ownClient;
+  }
+
+  /** A task that waits for others tells the head, which lends its processors out. */
+  #tellWaiting(waiting: boolean): void {
+    const actor = this.#actor?.ref.actor;
+    if (!actor) return;
+    // A head that is gone has no processors to lend.
+    this.#headPeer().then(
+      (head) => head.send({ kind: 'actor.waiting', actor, waiting }),
+      () => undefined,
+    );
   }
 
   async #stop(): Promise<void> {

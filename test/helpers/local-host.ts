@@ -23,7 +23,7 @@ export class LocalHost implements AsyncDisposable {
     this.endpoint = new Endpoint({
       role: 'host',
       token,
-      revive: () => (ref) => makeHandle(ref, this.outbound),
+      revive: () => (ref) => makeHandle(ref as ActorRef, this.outbound),
       events: {
         message: (peer, message) => this.#message(peer, message),
         left: (peer) => this.#executor?.forget(peer),

@@ -82,6 +82,9 @@ const samples = {
   },
   'host.stop': { id: 17 },
   'actor.waiting': { actor: 'a', waiting: true },
+  'object.get': { id: 1, object: 'o' },
+  'object.hold': { objects: ['o', 'p'] },
+  'object.free': { object: 'o' },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>

@@ -100,8 +100,8 @@ test('handles, however deep, go as references and are revived on arrival', (t) =
   const bytes = encodeValue({ list: [new Map([['x', new AnyProxy(ref)]])], plain: ref });
   const seen: ActorRef[] = [];
   const back = decodeValue(bytes, (arrived) => {
-    seen.push(arrived);
-    return `handle of ${arrived.label}`;
+    seen.push(arrived as ActorRef);
+    return `handle of ${(arrived as ActorRef).label}`;
   });
   t.deepEqual(back, {
     list: [new Map([['x', 'handle of Counter "c"']])],
