@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { ServedChild } from '../process.js';
 import type { Resources } from '../resources.js';
 import { newToken } from '../token.js';
+import { declaredGpus } from '../worker/gpus.js';
 import { Cluster } from './cluster.js';
 
 export interface LocalClusterOptions {
@@ -44,6 +45,8 @@ export class LocalCluster implements AsyncDisposable {
     const { workers = 2, prewarm = 1, logLevel = 'warn' } = options;
     const share = Math.max(1, Math.floor(availableParallelism() / workers));
     const resources = options.resources ?? { cpu: share };
+    const { gpu = 0, ...others } = resources;
+    const gpus = declaredGpus(gpu);
     const token = newToken();
     const env = { PATCHBAY_LOG: logLevel };
     const started: AsyncDisposable[] = [];
@@ -55,7 +58,7 @@ export class LocalCluster implements AsyncDisposable {
           const name = `node-${index}`;
           const child = await ServedChild.start(
             agentEntry,
-            { headUrl: head.ready, token, name, resources, gpus: [], prewarm },
+            { headUrl: head.ready, token, name, resources: others, gpus, prewarm },
             env,
           );
           started.push(child);
