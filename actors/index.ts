@@ -2,6 +2,16 @@
 
 export { ActorsError, type ActorsErrorCode } from './errors.js';
 export {
+  ActorGroup,
+  type ActorGroupOptions,
+  type GroupArgs,
+  type GroupMethod,
+  type GroupResult,
+} from './group.js';
+export { CollectiveActor } from './group-collective.js';
+export type { CollectivePeer, GroupArray } from './group-membership.js';
+export type { ReduceOp } from './group-reduce.js';
+export {
   type Bounds,
   buddyOf,
   neighboursOf,

@@ -27,7 +27,7 @@ interface Due {
 export class ActorPool<T> {
   readonly #options: PoolOptions;
   readonly #idle: ActorHandle<T>[];
-  readonly #waiting: PromiseWithResolver<ActorHandle<T>>[] = [];
+  readonly #waiting: Waiting<ActorHandle<T>>[] = [];
   /** Submitted and not yet asked for, in order of submission. */
   readonly #due: Due[] = [];
   #size: number;
@@ -192,7 +192,7 @@ export class ActorPool<T> {
   }
 }
 
-interface PromiseWithResolver<Value> {
+interface Waiting<Value> {
   readonly resolve: (value: Value) => void;
   readonly reject: (error: Error) => void;
 }
