@@ -2,13 +2,16 @@
 
 import { PcppError } from '../errors.js';
 import { ddim } from './ddim.js';
+import { dpmSolver } from './dpm-solver.js';
 import { euler } from './euler.js';
+import { eulerAncestral } from './euler-ancestral.js';
 import { flowMatchEuler } from './flow-match-euler.js';
+import { pndm } from './pndm.js';
 import { type Sampler, type SamplerName, samplerNames } from './sampler.js';
 import type { SchedulerConfig } from './scheduler-config.js';
 
 export interface SamplerOptions {
-  /** Denoiser evaluations. More cost more time and change the picture less and less. */
+  /** Steps of the sampler; PNDM evaluates once more. More cost more time and change the picture less and less. */
   readonly steps: number;
   /** Takes the place of the scheduler class in the file, and keeps its noise schedule. @default the model's own */
   readonly name?: SamplerName;
@@ -18,7 +21,10 @@ export interface SamplerOptions {
 
 const namesOfClasses: Readonly<Record<string, SamplerName>> = {
   DDIMScheduler: 'ddim',
+  PNDMScheduler: 'pndm',
   EulerDiscreteScheduler: 'euler',
+  EulerAncestralDiscreteScheduler: 'euler-ancestral',
+  DPMSolverMultistepScheduler: 'dpm-solver++',
   FlowMatchEulerDiscreteScheduler: 'flow-match-euler',
 };
 
@@ -32,6 +38,12 @@ export function createSampler(config: SchedulerConfig, options: SamplerOptions):
   switch (name) {
     case 'ddim':
       return ddim(config, options.steps);
+    case 'pndm':
+      return pndm(config, options.steps);
+    case 'euler-ancestral':
+      return eulerAncestral(config, options.steps);
+    case 'dpm-solver++':
+      return dpmSolver(config, options.steps);
     case 'euler':
       return euler(config, options.steps);
     case 'flow-match-euler':
@@ -76,7 +88,7 @@ function choicesFor(config: SchedulerConfig): readonly SamplerName[] {
   const flow =
     String(config['_class_name']).startsWith('FlowMatch') ||
     config['prediction_type'] === 'flow_prediction';
-  return flow ? ['flow-match-euler'] : ['ddim', 'euler'];
+  return samplerNames.filter((name) => (name === 'flow-match-euler') === flow);
 }
 
 const spell = (names: readonly SamplerName[]): string =>

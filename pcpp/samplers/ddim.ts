@@ -43,6 +43,7 @@ export function ddim(config: SchedulerConfig, steps: number): Sampler<null> {
   const clip = clip_sample ? clip_sample_range : Number.POSITIVE_INFINITY;
   return {
     timesteps,
+    drawsNoise: false,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     start: () => null,

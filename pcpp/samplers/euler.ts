@@ -3,13 +3,14 @@
 import * as z from 'zod';
 import { tensor } from '../tensor.js';
 import { type Sampler, weightedSum } from './sampler.js';
-import { alphasCumprod, linspace, spacedTimesteps } from './schedule.js';
+import { alphasCumprod, spacedTimesteps } from './schedule.js';
 import {
   discreteSettings,
   parseScheduler,
   refuse,
   type SchedulerConfig,
 } from './scheduler-config.js';
+import { at, karras, timestepOf, trainedSigmas } from './sigmas.js';
 
 const lastSigmas: readonly ('zero' | 'sigma_min')[] = ['zero', 'sigma_min'];
 
@@ -31,12 +32,12 @@ export function euler(config: SchedulerConfig, steps: number): Sampler<null> {
   const alphas = alphasCumprod(schedule);
   // Diffusers keeps the last sigma finite in this way, so that the latent can be divided by it.
   if (schedule.zeroTerminalSnr) alphas[alphas.length - 1] = 2 ** -24;
-  const trained = Array.from(alphas, (alpha) => Math.sqrt((1 - alpha) / alpha));
+  const trained = trainedSigmas(alphas);
 
   let timesteps = spacedTimesteps(spacing, steps, schedule.trainSteps, stepsOffset);
   let sigmas = timesteps.map((t) => at(trained, t));
   if (use_karras_sigmas) {
-    sigmas = karras(sigmas);
+    sigmas = karras(sigmas[0]!, sigmas.at(-1)!, steps);
     timesteps = sigmas.map((sigma) => timestepOf(trained, sigma));
   }
   sigmas.push(final_sigmas_type === 'zero' ? 0 : trained[0]!);
@@ -44,6 +45,7 @@ export function euler(config: SchedulerConfig, steps: number): Sampler<null> {
 
   return {
     timesteps,
+    drawsNoise: false,
     initNoiseSigma: spacing === 'leading' ? Math.hypot(largest, 1) : largest,
     scaleInput: (sample, index) => {
       const scale = 1 / Math.hypot(sigmas[index]!, 1);
@@ -65,29 +67,4 @@ export function euler(config: SchedulerConfig, steps: number): Sampler<null> {
       return { state, sample: weightedSum(onSample, sample, change / Math.sqrt(level), output) };
     },
   };
-}
-
-/** The value of a table at a fractional index, linear in between and constant outside. */
-function at(table: readonly number[], index: number): number {
-  const low = Math.min(Math.max(Math.floor(index), 0), table.length - 1);
-  const high = Math.min(low + 1, table.length - 1);
-  const share = Math.min(Math.max(index - low, 0), 1);
-  return table[low]! * (1 - share) + table[high]! * share;
-}
-
-/** The same range of sigmas, spaced as arXiv 2206.00364, formula 5, with rho 7. */
-function karras(sigmas: readonly number[]): number[] {
-  const rho = 7;
-  const largest = sigmas[0]! ** (1 / rho);
-  const smallest = sigmas.at(-1)! ** (1 / rho);
-  return linspace(0, 1, sigmas.length).map((x) => (largest + x * (smallest - largest)) ** rho);
-}
-
-/** The fractional timestep of training whose sigma this is, logarithmic in between. */
-function timestepOf(trained: readonly number[], sigma: number): number {
-  const above = trained.findIndex((entry) => entry > sigma);
-  const high = above === -1 ? trained.length - 1 : Math.max(above, 1);
-  const from = Math.log(trained[high - 1]!);
-  const share = (Math.log(sigma) - from) / (Math.log(trained[high]!) - from);
-  return high - 1 + Math.min(Math.max(share, 0), 1);
 }

@@ -56,6 +56,7 @@ export function flowMatchEuler(config: SchedulerConfig, steps: number, mu?: numb
 
   return {
     timesteps,
+    drawsNoise: false,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     start: () => null,

@@ -13,6 +13,8 @@ import { type Tensor, tensor } from '../tensor.js';
 export interface Sampler<S = unknown> {
   /** What the denoiser is told, from noise to image; one entry per evaluation. */
   readonly timesteps: readonly number[];
+  /** Whether every step wants noise of its own. */
+  readonly drawsNoise: boolean;
   /** Standard deviation of the first latent: unit normal noise is multiplied by it. */
   readonly initNoiseSigma: number;
   /** The latent as the denoiser wants to see it at evaluation `index`. */
@@ -23,19 +25,34 @@ export interface Sampler<S = unknown> {
    * @param index Which evaluation `output` comes from, 0-based.
    * @param output What the denoiser said, same shape as `sample`.
    * @param sample The latent before the step, not scaled.
+   * @param noise Unit normal, same shape; only for a sampler that draws noise.
    */
   step(
     state: S,
     index: number,
     output: Tensor,
     sample: Tensor,
+    noise?: Tensor,
   ): { readonly state: S; readonly sample: Tensor };
 }
 
 /** The names a user can choose from. */
-export type SamplerName = 'ddim' | 'euler' | 'flow-match-euler';
+export type SamplerName =
+  | 'ddim'
+  | 'pndm'
+  | 'euler'
+  | 'euler-ancestral'
+  | 'dpm-solver++'
+  | 'flow-match-euler';
 
-export const samplerNames: readonly SamplerName[] = ['ddim', 'euler', 'flow-match-euler'];
+export const samplerNames: readonly SamplerName[] = [
+  'ddim',
+  'pndm',
+  'euler',
+  'euler-ancestral',
+  'dpm-solver++',
+  'flow-match-euler',
+];
 
 /**
  * a·x + b·y, element by element, computed in float64 and rounded once.
@@ -54,4 +71,21 @@ export function requireSameShape(x: Tensor, y: Tensor): void {
   if (x.dims.length !== y.dims.length || x.dims.some((size, axis) => size !== y.dims[axis])) {
     throw new PcppError('E_SHAPE', `expected the shape [${x.dims}], got [${y.dims}]`);
   }
+}
+
+/**
+ * The sum of w·x over several tensors, element by element, computed in float64 and rounded once.
+ *
+ * @throws PcppError `E_SHAPE` if they differ in shape.
+ */
+export function combine(terms: readonly (readonly [weight: number, values: Tensor])[]): Tensor {
+  const [, first] = terms[0]!;
+  const out = new Float32Array(first.data.length);
+  for (const [, values] of terms) requireSameShape(first, values);
+  for (let k = 0; k < out.length; k++) {
+    let sum = 0;
+    for (const [weight, values] of terms) sum += weight * values.data[k]!;
+    out[k] = sum;
+  }
+  return tensor(first.dims, out);
 }
