@@ -47,6 +47,20 @@ export const error: Check = (value) =>
   optional(text)(value['stack']) &&
   optional(error)(value['cause']);
 
+export const outputLine: Check = record({ stream: oneOf('stdout', 'stderr'), text });
+
+export const taskCount: Check = record({ name: text, finished: count, failed: count });
+
+export const nodeStats: Check = record({
+  warm: count,
+  busy: count,
+  cpuSeconds: real,
+  rssBytes: real,
+  linesDropped: count,
+  latestDropped: count,
+  tasks: listOf(taskCount),
+});
+
 /** A number of times, or -1 for ever. */
 const times: Check = (value) => Number.isSafeInteger(value) && (value as number) >= -1;
 

@@ -5,6 +5,7 @@
 
 import type { WireError } from '../errors.js';
 import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../ids.js';
+import type { LogBatch, NodeStats, TaskCount } from '../observe/reports.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from './address.js';
 import {
@@ -19,9 +20,12 @@ import {
   gpu,
   list,
   listOf,
+  nodeStats,
   oneOf,
+  outputLine,
   quantities,
   real,
+  taskCount,
   text,
 } from './checks.js';
 
@@ -196,7 +200,43 @@ export type HostMessage =
     }
   | { readonly kind: 'host.stop'; readonly id: number };
 
-export type Message = CallMessage | AnswerMessage | ToHead | ToOwner | ToAgent | HostMessage;
+/** What processes tell of themselves, and who asks for it. */
+export type ObserveMessage =
+  /** Agent → head → driver; answered when it was taken, so that no more is sent than is read. */
+  | ({ readonly kind: 'log.lines'; readonly id: number } & LogBatch)
+  /** Driver → head: whether lines of its actors are sent to it. */
+  | { readonly kind: 'log.want'; readonly wanted: boolean }
+  /** Driver → head → agents: answered when the lines written before have been passed on. */
+  | { readonly kind: 'log.flush'; readonly id: number }
+  /** Answered with a stream of lists of lines, which ends with the actor, or at once unless `follow`. */
+  | {
+      readonly kind: 'log.read';
+      readonly id: number;
+      /** Id or name. */
+      readonly actor: string;
+      readonly tail: number;
+      readonly follow: boolean;
+    }
+  /** Host → agent: since the last time. */
+  | {
+      readonly kind: 'host.stats';
+      readonly tasks: readonly TaskCount[];
+      readonly latestDropped: number;
+    }
+  | { readonly kind: 'node.stats'; readonly node: NodeId; readonly stats: NodeStats }
+  /** Anyone → head: the newest `node.stats` of every node, by the node's name. */
+  | { readonly kind: 'stats'; readonly id: number }
+  /** Driver → head → agents → hosts: what has run. */
+  | { readonly kind: 'trace.get'; readonly id: number };
+
+export type Message =
+  | CallMessage
+  | AnswerMessage
+  | ToHead
+  | ToOwner
+  | ToAgent
+  | HostMessage
+  | ObserveMessage;
 export type MessageKind = Message['kind'];
 export type MessageOf<Kind extends MessageKind> = Extract<Message, { readonly kind: Kind }>;
 
@@ -257,6 +297,14 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'object.get': { id: count, object: text },
   'object.hold': { objects: listOf(text) },
   'object.free': { object: text },
+  'log.lines': { id: count, actor: text, label: text, node: text, lines: listOf(outputLine) },
+  'log.want': { wanted: flag },
+  'log.flush': { id: count },
+  'log.read': { id: count, actor: text, tail: count, follow: flag },
+  'host.stats': { tasks: listOf(taskCount), latestDropped: count },
+  'node.stats': { node: text, stats: nodeStats },
+  stats: { id: count },
+  'trace.get': { id: count },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

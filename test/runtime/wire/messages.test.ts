@@ -85,6 +85,31 @@ const samples = {
   'object.get': { id: 1, object: 'o' },
   'object.hold': { objects: ['o', 'p'] },
   'object.free': { object: 'o' },
+  'log.lines': {
+    id: 18,
+    actor: 'a',
+    label: 'l',
+    node: 'n',
+    lines: [{ stream: 'stderr', text: 't' }],
+  },
+  'log.want': { wanted: true },
+  'log.flush': { id: 19 },
+  'log.read': { id: 20, actor: 'a', tail: 10, follow: true },
+  'host.stats': { tasks: [{ name: 'f', finished: 1, failed: 0 }], latestDropped: 2 },
+  'node.stats': {
+    node: 'n',
+    stats: {
+      warm: 1,
+      busy: 2,
+      cpuSeconds: 1.5,
+      rssBytes: 1e9,
+      linesDropped: 3,
+      latestDropped: 4,
+      tasks: [],
+    },
+  },
+  stats: { id: 21 },
+  'trace.get': { id: 22 },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>

@@ -1,0 +1,60 @@
+/** What processes report of themselves: lines, counts and spans, as they cross the wire. */
+
+import type { ActorId } from '../ids.js';
+
+export const outputs = ['stdout', 'stderr'] as const;
+export type Output = (typeof outputs)[number];
+
+export interface OutputLine {
+  readonly stream: Output;
+  readonly text: string;
+}
+
+/** Lines of one actor. */
+export interface LogBatch {
+  readonly actor: ActorId;
+  readonly label: string;
+  /** Name of the node on which they were written. */
+  readonly node: string;
+  readonly lines: readonly OutputLine[];
+}
+
+/** How often a function ran as a task, and how often it threw. */
+export interface TaskCount {
+  readonly name: string;
+  readonly finished: number;
+  readonly failed: number;
+}
+
+export interface NodeStats {
+  /** Hosts that wait for an actor, and hosts that have one. */
+  readonly warm: number;
+  readonly busy: number;
+  /** Of all hosts since the agent started, also of those that have ended. */
+  readonly cpuSeconds: number;
+  /** Of the living hosts. */
+  readonly rssBytes: number;
+  readonly linesDropped: number;
+  readonly latestDropped: number;
+  readonly tasks: readonly TaskCount[];
+}
+
+/** Calls that a host has finished, oldest first, in columns: one entry of each is one span. */
+export interface HostTrace {
+  readonly actor: ActorId;
+  readonly label: string;
+  readonly pid: number;
+  /** Methods and functions by number. */
+  readonly names: readonly string[];
+  readonly name: Uint16Array;
+  /** Milliseconds since 1970. */
+  readonly start: Float64Array;
+  readonly ms: Float64Array;
+  /** 1 if it threw. */
+  readonly failed: Uint8Array;
+}
+
+export interface NodeTrace {
+  readonly node: string;
+  readonly hosts: readonly HostTrace[];
+}
