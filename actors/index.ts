@@ -31,6 +31,12 @@ export { type AnyPatch, type RunOptions, runPatches } from './patch/run-patches.
 export type { StepReport } from './patch/step-report.js';
 export { ActorPool, type PoolCall, type PoolOptions, type PoolSource } from './pool.js';
 export {
+  type MakeActor,
+  Supervisor,
+  type SupervisorEvents,
+  type SupervisorOptions,
+} from './supervisor.js';
+export {
   type MailboxCounts,
   type MailboxOptions,
   type NotLaterOptions,
