@@ -5,6 +5,7 @@ import { makeHandle } from '../actor/handle.js';
 import { EndpointOutbound } from '../actor/outbound.js';
 import { messageOf, RuntimeError } from '../errors.js';
 import { Objects } from '../object/objects.js';
+import { DriverLogs, type LogToDriver } from '../observe/driver-logs.js';
 import { tokenFile } from '../token.js';
 import { ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -17,6 +18,8 @@ export interface ConnectOptions {
   readonly address?: string;
   /** @default PATCHBAY_TOKEN, else the content of the token file of `patchbay start --head` */
   readonly token?: string;
+  /** Print what this program's actors and tasks print, take each line, or leave them to `patchbay logs`. @default true */
+  readonly logToDriver?: LogToDriver;
 }
 
 /**
@@ -35,7 +38,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
   if (!/^wss?:\/\/[^/]+/.test(address)) {
     throw new RuntimeError('E_OPTION', `address ${address} is not of the form ws://host:port`);
   }
-  return Cluster.open(address, options.token ?? knownToken());
+  return Cluster.open(address, options.token ?? knownToken(), options.logToDriver);
 }
 
 function knownToken(): string {
@@ -52,21 +55,35 @@ function knownToken(): string {
 export class Cluster extends ClusterClient implements AsyncDisposable {
   readonly address: string;
   readonly #endpoint: Endpoint;
+  readonly #drain: () => Promise<void>;
 
-  private constructor(address: string, endpoint: Endpoint, options: ClusterClientOptions) {
+  private constructor(
+    address: string,
+    endpoint: Endpoint,
+    drain: () => Promise<void>,
+    options: ClusterClientOptions,
+  ) {
     super(options);
     this.address = address;
     this.#endpoint = endpoint;
+    this.#drain = drain;
   }
 
   /** @throws RuntimeError `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`. */
-  static async open(address: string, token: string): Promise<Cluster> {
+  static async open(
+    address: string,
+    token: string,
+    logToDriver: LogToDriver = true,
+  ): Promise<Cluster> {
+    const logs = logToDriver === false ? undefined : new DriverLogs(logToDriver);
     const endpoint = new Endpoint({
       role: 'driver',
       token,
       revive: () => (ref) =>
         ref instanceof ObjectLocator ? objects.borrow(ref) : makeHandle(ref, outbound),
-      events: { message: (from, message) => objects.serve(from, message) },
+      events: {
+        message: (from, message) => logs?.serve(from, message) || objects.serve(from, message),
+      },
     });
     const objects = new Objects(endpoint);
     const head = (): Promise<Peer> => Promise.resolve(peer);
@@ -74,11 +91,14 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     const peer: Peer = await endpoint.connect(address);
     // Refs that this program passes on are fetched from it.
     await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
-    return new Cluster(address, endpoint, { head, outbound, objects });
+    if (logs) peer.send({ kind: 'log.want', wanted: true });
+    const drain = async (): Promise<void> => logs?.drain(peer);
+    return new Cluster(address, endpoint, drain, { head, outbound, objects });
   }
 
-  /** Leave. The head ends what this driver created. */
+  /** Leave, once what was printed has arrived. The head ends what this driver created. */
   async close(): Promise<void> {
+    await this.#drain();
     this.tasks.close();
     this.objects.close();
     await this.#endpoint.close('the driver leaves');

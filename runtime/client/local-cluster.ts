@@ -1,6 +1,7 @@
 /** A cluster on this machine for as long as the program needs it: a head and some nodes, each its own process. */
 
 import { availableParallelism } from 'node:os';
+import type { LogToDriver } from '../observe/driver-logs.js';
 import { ServedChild } from '../process.js';
 import type { Resources } from '../resources.js';
 import { newToken } from '../token.js';
@@ -16,6 +17,8 @@ export interface LocalClusterOptions {
   readonly prewarm?: number;
   /** Log level of head and agents, to stderr. @default 'warn' */
   readonly logLevel?: string;
+  /** Print what actors and tasks print, take each line, or leave it. @default true */
+  readonly logToDriver?: LogToDriver;
 }
 
 /** Start a cluster and connect to it. Disposing of it ends every process it started. */
@@ -65,7 +68,8 @@ export class LocalCluster implements AsyncDisposable {
           return child;
         }),
       );
-      return new LocalCluster(await Cluster.open(head.ready, token), token, head, nodes);
+      const cluster = await Cluster.open(head.ready, token, options.logToDriver);
+      return new LocalCluster(cluster, token, head, nodes);
     } catch (error) {
       await Promise.all(started.map((child) => child[Symbol.asyncDispose]()));
       throw error;

@@ -2,6 +2,7 @@
 
 import { toWireError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { HeadObserver } from '../observe/head-observer.js';
 import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
@@ -27,6 +28,7 @@ export class Head implements AsyncDisposable {
   readonly #state = newHeadState();
   readonly #codes = new CodeStore();
   readonly #log: Logger;
+  readonly #observer: HeadObserver;
   #ticks: NodeJS.Timeout | undefined;
 
   private constructor({ token, log }: HeadOptions) {
@@ -40,6 +42,7 @@ export class Head implements AsyncDisposable {
         left: (peer, why) => this.#left(peer, why),
       },
     });
+    this.#observer = new HeadObserver({ state: () => this.#state, endpoint: this.#endpoint });
   }
 
   /** @throws RuntimeError `E_LISTEN` if the address cannot be bound. */
@@ -64,6 +67,7 @@ export class Head implements AsyncDisposable {
   }
 
   #message(peer: Peer, message: Message): void {
+    if (this.#observer.serve(peer, message)) return;
     switch (message.kind) {
       case 'code.has':
         this.#answer(peer, message.id, () => this.#codes.has(message.code));
@@ -80,6 +84,7 @@ export class Head implements AsyncDisposable {
   }
 
   #left(peer: Peer, why: string): void {
+    this.#observer.left(peer);
     const role = this.#endpoint.roleOf(peer);
     if (!role) return;
     this.#log.info({ peer: peer.name, why }, `${role} left`);
@@ -90,6 +95,7 @@ export class Head implements AsyncDisposable {
     for (const { to, send } of step(this.#state, event)) {
       this.#endpoint.peers.get(to)?.send(send);
     }
+    this.#observer.stepped(event);
   }
 
   #answer(peer: Peer, id: number, body: () => unknown): void {

@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
 import { type ActorId, type NodeId, newNodeId } from '../ids.js';
 import type { Logger } from '../log.js';
+import { LogFeed } from '../observe/log-feed.js';
 import { type Resources, toQuantities } from '../resources.js';
 import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -53,6 +54,7 @@ export class Agent implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), `patchbay-node-${process.pid}-`));
   readonly #endpoint: Endpoint;
   readonly #loader: Loader;
+  readonly #logs: LogFeed;
   readonly #actors = new Map<ActorId, Running>();
   /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
   readonly #hosts = new Map<number, Peer>();
@@ -67,6 +69,10 @@ export class Agent implements AsyncDisposable {
     this.#log = options.log;
     this.name = options.name ?? `${hostname()}-${this.id.slice(0, 4)}`;
     this.#loader = new Loader(join(this.#folder, 'bundles'), this.name);
+    this.#logs = new LogFeed({
+      node: this.name,
+      send: async (batch) => this.#head?.request({ kind: 'log.lines', ...batch }),
+    });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -126,6 +132,7 @@ export class Agent implements AsyncDisposable {
     clearInterval(this.#beats);
     await Promise.all([...this.#actors.keys()].map((actor) => this.#stop(actor)));
     await this.#pool?.close();
+    this.#logs.stop();
     await this.#endpoint.close('the node stops');
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -145,6 +152,11 @@ export class Agent implements AsyncDisposable {
         this.#hosts.set(message.pid, peer);
         this.#awaited.get(message.pid)?.(peer);
         return;
+      case 'log.flush':
+        void this.#logs.flush().then(() => {
+          peer.send({ kind: 'reply', id: message.id, value: null });
+        });
+        return;
       default:
         this.#log.warn({ kind: message.kind, peer: peer.name }, 'unexpected message');
     }
@@ -159,6 +171,7 @@ export class Agent implements AsyncDisposable {
       return;
     }
     const running: Running = { host, label, stopping: false };
+    host.onOutput = this.#logs.open(actor, label);
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
     try {
@@ -234,6 +247,7 @@ export class Agent implements AsyncDisposable {
   }
 
   #exited(actor: ActorId, running: Running, exit: HostExit): void {
+    this.#logs.close(actor);
     this.#hosts.delete(running.host.pid);
     if (!this.#actors.delete(actor)) return;
     const { label, stopping } = running;

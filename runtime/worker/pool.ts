@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
+import type { Output } from '../observe/reports.js';
 import { Guard } from './guard.js';
 
 /** Lines of stderr kept for the death notice. */
@@ -38,6 +39,8 @@ export interface HostExit {
 export class HostProcess {
   readonly pid: number;
   readonly exited: Promise<HostExit>;
+  /** Takes what the process prints. What it prints before it has an actor is told only if it dies of it. */
+  onOutput: (stream: Output, text: string) => void = () => undefined;
   readonly #child: ChildProcess;
   readonly #tail: string[] = [];
   #killed: string | undefined;
@@ -62,9 +65,11 @@ export class HostProcess {
     this.#child.on('error', () => undefined);
     if (pid === undefined) throw new RuntimeError('E_ACTOR_START', 'cannot start a host process');
     this.pid = pid;
-    this.#child.stdout?.on('data', (bytes: Buffer) => process.stdout.write(bytes));
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.onOutput('stdout', text);
+    });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      process.stderr.write(text);
+      this.onOutput('stderr', text);
       this.#tail.push(...text.split('\n').filter((line) => line.trim() !== ''));
       this.#tail.splice(0, this.#tail.length - tailLines);
     });

@@ -1,0 +1,199 @@
+/**
+ * The head's side of logs: remembers the last lines of every actor, passes lines on to the driver that an actor works
+ * for, and to those who read along. Whoever reads too slowly misses lines and is told how many.
+ */
+
+import { RuntimeError, toWireError } from '../errors.js';
+import type { ActorRecord, HeadState } from '../head/state.js';
+import type { ActorId, ProcessId } from '../ids.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import type { Message, MessageOf } from '../wire/messages.js';
+import type { Peer } from '../wire/peer.js';
+import { streamWindow } from '../wire/stream.js';
+import { droppedText } from './actor-log.js';
+import { LogBook } from './log-book.js';
+import type { LogBatch, OutputLine } from './reports.js';
+
+/** What is watched. */
+export interface HeadView {
+  /** As it is now. */
+  readonly state: () => HeadState;
+  readonly endpoint: Pick<Endpoint, 'peers' | 'roleOf'>;
+}
+
+interface Driver {
+  /** Characters sent and not taken yet. */
+  underWay: number;
+  /** Lines of an actor that were not sent because too many were under way. */
+  readonly missed: Map<ActorId, number>;
+}
+
+interface Reader {
+  readonly peer: Peer;
+  readonly id: number;
+  readonly actor: ActorId;
+  window: number;
+  missed: number;
+}
+
+/** An owner may have an owner; nobody nests deeper than this. */
+const maxDepth = 64;
+const maxUnderWay = 4 * 1024 * 1024;
+const flushMs = 500;
+
+export class LogHub {
+  readonly #head: HeadView;
+  readonly #book = new LogBook();
+  readonly #drivers = new Map<Peer, Driver>();
+  readonly #readers = new Set<Reader>();
+
+  constructor(head: HeadView) {
+    this.#head = head;
+  }
+
+  /** Whether the message was the hub's business. */
+  serve(peer: Peer, message: Message): boolean {
+    switch (message.kind) {
+      case 'log.lines':
+        this.#lines(message);
+        peer.send({ kind: 'reply', id: message.id, value: null });
+        return true;
+      case 'log.want':
+        if (message.wanted) this.#drivers.set(peer, { underWay: 0, missed: new Map() });
+        else this.#drivers.delete(peer);
+        return true;
+      case 'log.flush':
+        void this.#flush(peer, message.id);
+        return true;
+      case 'log.read':
+        this.#read(peer, message);
+        return true;
+      case 'cancel':
+      case 'stream.credit':
+        return this.#control(peer, message);
+      default:
+        return false;
+    }
+  }
+
+  left(peer: Peer): void {
+    this.#drivers.delete(peer);
+    for (const reader of this.#readers) if (reader.peer === peer) this.#readers.delete(reader);
+  }
+
+  /** The state may have changed: who reads what a dead actor wrote has read it all. */
+  settle(): void {
+    for (const reader of this.#readers) {
+      if (this.#isDead(reader.actor)) this.#end(reader);
+    }
+  }
+
+  tidy(): void {
+    this.#book.tidy((actor) => this.#isDead(actor));
+  }
+
+  #isDead(actor: ActorId): boolean {
+    return (this.#head.state().actors.get(actor)?.state.phase ?? 'dead') === 'dead';
+  }
+
+  #lines({ actor, label, node, lines }: LogBatch): void {
+    this.#book.add({ actor, lines });
+    for (const reader of this.#readers) if (reader.actor === actor) give(reader, lines);
+    const peer = this.#driverOf(actor);
+    const driver = peer && this.#drivers.get(peer);
+    if (!driver) return;
+    const size = lines.reduce((sum, { text }) => sum + text.length, 0);
+    const missed = driver.missed.get(actor) ?? 0;
+    if (driver.underWay + size > maxUnderWay) {
+      driver.missed.set(actor, missed + lines.length);
+      return;
+    }
+    driver.missed.delete(actor);
+    driver.underWay += size;
+    const all = missed > 0 ? [missedLine(missed), ...lines] : lines;
+    const taken = (): void => {
+      driver.underWay -= size;
+    };
+    peer.request({ kind: 'log.lines', actor, label, node, lines: all }).then(taken, taken);
+  }
+
+  /** Owners may be actors themselves: follow them up to a driver. */
+  #driverOf(actor: ActorId): Peer | undefined {
+    let record: ActorRecord | undefined = this.#head.state().actors.get(actor);
+    for (let depth = 0; record && depth < maxDepth; depth++) {
+      const { owner } = record;
+      const peer = this.#head.endpoint.peers.get(owner);
+      if (peer && this.#drivers.has(peer)) return peer;
+      record = this.#livingAt(owner);
+    }
+    return undefined;
+  }
+
+  #livingAt(process: ProcessId): ActorRecord | undefined {
+    for (const record of this.#head.state().actors.values()) {
+      if (record.state.phase === 'alive' && record.state.address.process === process) return record;
+    }
+    return undefined;
+  }
+
+  async #flush(peer: Peer, id: number): Promise<void> {
+    const agents = [...this.#head.endpoint.peers.values()].filter(
+      (other) => this.#head.endpoint.roleOf(other) === 'agent',
+    );
+    const signal = AbortSignal.timeout(flushMs);
+    await Promise.allSettled(
+      agents.map((agent) => agent.request({ kind: 'log.flush' }, { signal })),
+    );
+    peer.send({ kind: 'reply', id, value: null });
+  }
+
+  #read(peer: Peer, { id, actor: text, tail, follow }: MessageOf<'log.read'>): void {
+    const actor = this.#find(text);
+    if (!actor) {
+      const error = new RuntimeError('E_NAME_UNKNOWN', `no actor with the name or id ${text}`);
+      peer.send({ kind: 'error', id, error: toWireError(error) });
+      return;
+    }
+    const reader: Reader = { peer, id, actor, window: streamWindow, missed: 0 };
+    const lines = this.#book.tail(actor, tail);
+    if (lines.length > 0) give(reader, lines);
+    if (follow && !this.#isDead(actor)) this.#readers.add(reader);
+    else this.#end(reader);
+  }
+
+  /** By id; by name the living one, or else the one that was named so last. */
+  #find(text: string): ActorId | undefined {
+    const { actors } = this.#head.state();
+    if (actors.has(text as ActorId) || this.#book.has(text as ActorId)) return text as ActorId;
+    const named = [...actors.values()].filter(({ spec }) => spec.name === text);
+    return (named.find(({ state }) => state.phase !== 'dead') ?? named.at(-1))?.id;
+  }
+
+  #control(peer: Peer, message: MessageOf<'cancel'> | MessageOf<'stream.credit'>): boolean {
+    for (const reader of this.#readers) {
+      if (reader.peer !== peer || reader.id !== message.id) continue;
+      if (message.kind === 'cancel') this.#readers.delete(reader);
+      else reader.window += message.count;
+      return true;
+    }
+    return message.kind === 'stream.credit';
+  }
+
+  #end(reader: Reader): void {
+    this.#readers.delete(reader);
+    reader.peer.send({ kind: 'stream.end', id: reader.id });
+  }
+}
+
+function give(reader: Reader, lines: readonly OutputLine[]): void {
+  if (reader.window <= 0) {
+    reader.missed += lines.length;
+    return;
+  }
+  const value = reader.missed > 0 ? [missedLine(reader.missed), ...lines] : lines;
+  reader.missed = 0;
+  reader.window--;
+  reader.peer.send({ kind: 'stream.item', id: reader.id, value });
+}
+
+const missedLine = (lines: number): OutputLine => ({ stream: 'stderr', text: droppedText(lines) });
