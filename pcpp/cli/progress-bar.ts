@@ -23,7 +23,7 @@ export class ProgressBar implements Disposable {
         note(progress);
         return;
       case 'plan':
-        this.#bar.start(progress.settings.steps, 0, {
+        this.#bar.start(progress.settings.evaluations, 0, {
           label: this.#label,
           time: '-',
           bytes: '-',

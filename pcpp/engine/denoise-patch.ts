@@ -6,13 +6,13 @@
 import type { Values } from '../onnx/session.js';
 import { borderBytes, latentRows } from '../partition/manifest.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
-import { initialRows } from '../samplers/noise.js';
 import type { Sampler } from '../samplers/sampler.js';
-import { concatBatch, type Tensor, takeRows, tensor } from '../tensor.js';
+import { concatBatch, type Tensor, takeRows } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { latentOf } from './borders.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
+import { drawnNoise, firstLatent } from './latent-noise.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
 
 /** A latent and what its sampler remembers. */
@@ -47,11 +47,7 @@ export class DenoisePatch {
     this.#settings = settings;
     this.#values = valuesOf(conditioning);
     this.#guided = conditioning.hidden.dims[0] === 2;
-    const { seed, latent } = settings;
-    const { channels, height, width } = latent;
-    const noise = initialRows(seed, { channels, width, fromRow: 0, toRow: height });
-    const scaled = noise.data.map((value) => value * sampler.initNoiseSigma);
-    const first = tensor(noise.dims, scaled);
+    const first = firstLatent(sampler, settings);
     this.#whole = { state: sampler.start(), latent: first };
     this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
   }
@@ -72,7 +68,7 @@ export class DenoisePatch {
 
   /** Who reads this step's borders; nobody those of the last one. */
   readers(step: number): readonly number[] {
-    const isRead = this.isDisplaced(step) && step < this.#settings.steps - 1;
+    const isRead = this.isDisplaced(step) && step < this.#settings.evaluations - 1;
     return isRead ? this.#partners((other) => [this.#patch, other]) : [];
   }
 
@@ -87,8 +83,8 @@ export class DenoisePatch {
     if (!this.isDisplaced(step)) {
       const sample = this.#batch(this.#sampler.scaleInput(this.#whole.latent, step));
       const noise = this.#guide(await this.#denoiser.whole({ ...input, sample }));
-      this.#whole = this.#step(this.#whole, step, noise);
-      this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise));
+      this.#whole = this.#step(this.#whole, step, noise, [0, this.#plan.height]);
+      this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise), this.#patchRows);
       return;
     }
     const sample = this.#batch(this.#sampler.scaleInput(this.#own.latent, step));
@@ -99,7 +95,7 @@ export class DenoisePatch {
       haloAbove: this.#halo(this.#patch - 1, step, borders),
       haloBelow: this.#halo(this.#patch + 1, step, borders),
     });
-    this.#own = this.#step(this.#own, step, this.#guide(noise));
+    this.#own = this.#step(this.#own, step, this.#guide(noise), this.#patchRows);
   }
 
   /** A neighbour's latent rows of this step, as the denoiser wants to see them. */
@@ -118,9 +114,19 @@ export class DenoisePatch {
     return latent && this.#batch(this.#sampler.scaleInput(latent, step));
   }
 
-  #step({ state, latent }: Track, index: number, noise: Tensor): Track {
-    const next = this.#sampler.step(state, index, noise, latent);
+  #step(
+    { state, latent }: Track,
+    index: number,
+    output: Tensor,
+    rows: readonly [from: number, to: number],
+  ): Track {
+    const fresh = drawnNoise(this.#sampler, this.#settings, index, rows);
+    const next = this.#sampler.step(state, index, output, latent, fresh);
     return { state: next.state, latent: next.sample };
+  }
+
+  get #patchRows(): readonly [from: number, to: number] {
+    return [this.#plan.bounds[this.#patch]!, this.#plan.bounds[this.#patch + 1]!];
   }
 
   /** Guidance looks at the same latent twice. */
@@ -133,7 +139,7 @@ export class DenoisePatch {
   }
 
   #ownRowsOf(whole: Tensor): Tensor {
-    return takeRows(whole, this.#plan.bounds[this.#patch]!, this.#plan.bounds[this.#patch + 1]!);
+    return takeRows(whole, ...this.#patchRows);
   }
 
   #partners(edge: (other: number) => readonly [from: number, to: number]): readonly number[] {

@@ -159,7 +159,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   }
 
   async #denoise(
-    { steps }: GenerationSettings,
+    { evaluations: steps }: GenerationSettings,
     devices: readonly Device[],
   ): Promise<readonly StepProgress[]> {
     const done: StepProgress[] = [];
@@ -210,7 +210,7 @@ const boundsAndForecast = (
   plan
     ? {
         bounds: plan.bounds,
-        ...(settings.warmupSteps < settings.steps ? { forecast: forecastBytes(plan) } : {}),
+        ...(settings.warmupSteps < settings.evaluations ? { forecast: forecastBytes(plan) } : {}),
       }
     : { bounds: [0, settings.latent.height] };
 

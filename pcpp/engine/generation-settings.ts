@@ -23,8 +23,10 @@ export interface GenerationSettings {
   /** Pixels. */
   readonly height: number;
   readonly latent: LatentShape;
-  /** Denoiser evaluations. */
+  /** Steps of the sampler. */
   readonly steps: number;
+  /** Denoiser evaluations: `steps`, or one more for PNDM. */
+  readonly evaluations: number;
   readonly seed: number;
   /** 1 or less: no negative entry in the batch. */
   readonly guidanceScale: number;
@@ -32,7 +34,7 @@ export interface GenerationSettings {
   readonly mode: GenerationMode;
   /** 0..1; 1 in every mode but pcpp. */
   readonly borderFraction: number;
-  /** Exactly so many steps at the start read only fresh values: 1..steps, and `steps` in the modes single and sync. */
+  /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
   readonly devices: number | 'all';
 }
@@ -59,7 +61,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const steps = asked.steps ?? model.defaults.steps;
   const sampler = samplerNameOf(model.scheduler, asked.sampler);
   // Made only to be refused here, before any device has begun.
-  createSampler(model.scheduler, { steps, name: sampler });
+  const evaluations = createSampler(model.scheduler, { steps, name: sampler }).timesteps.length;
   const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * steps));
   const displaced = asked.mode === 'distrifusion' || asked.mode === 'pcpp';
   return {
@@ -73,19 +75,20 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
       width: width / model.vae.scaleFactor,
     },
     steps,
+    evaluations,
     seed: asked.seed,
     guidanceScale: asked.guidanceScale ?? model.defaults.guidanceScale,
     sampler,
     mode: asked.mode,
     borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
-    warmupSteps: displaced ? Math.min(warmup, steps) : steps,
+    warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),
   };
 }
 
 /** What goes into the PNG, so that a picture tells how to make it again. */
 export function describe(settings: GenerationSettings): PngText {
-  const { prompt, negativePrompt, latent: _, ...rest } = settings;
+  const { prompt, negativePrompt, latent: _, evaluations: __, ...rest } = settings;
   return {
     Software: 'Patchbay',
     Prompt: prompt,

@@ -1,41 +1,45 @@
 /** The whole image on one device, by the model's own graph: no neighbours, no borders. */
 
 import type { Session } from '../onnx/session.js';
-import { initialRows } from '../samplers/noise.js';
 import type { Sampler } from '../samplers/sampler.js';
-import { type Tensor, tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import type { GenerationSettings } from './generation-settings.js';
+import { drawnNoise, firstLatent } from './latent-noise.js';
 import { evaluateUnet } from './unet.js';
+
+/** Unit normal noise from outside, for comparison with other programs. */
+export interface GivenNoise {
+  /** [1, C, H, W] to start from. */
+  readonly first?: Tensor;
+  /** [1, C, H, W] that the sampler adds in a step. */
+  readonly ofStep?: (step: number) => Tensor;
+}
 
 export class SingleDevice {
   readonly #session: Session;
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
   readonly #conditioning: Conditioning;
+  readonly #noise: GivenNoise;
   #state: unknown;
   #latent: Tensor;
 
-  /** @param first Unit normal noise [1, C, H, W]. @default drawn from the seed */
+  /** @param noise Instead of what is drawn from the seed. */
   constructor(
     session: Session,
     sampler: Sampler,
     settings: GenerationSettings,
     conditioning: Conditioning,
-    first?: Tensor,
+    noise: GivenNoise = {},
   ) {
-    const { channels, height, width } = settings.latent;
-    const noise =
-      first ?? initialRows(settings.seed, { channels, width, fromRow: 0, toRow: height });
     this.#session = session;
     this.#sampler = sampler;
     this.#settings = settings;
     this.#conditioning = conditioning;
+    this.#noise = noise;
     this.#state = sampler.start();
-    this.#latent = tensor(
-      noise.dims,
-      noise.data.map((value) => value * sampler.initNoiseSigma),
-    );
+    this.#latent = firstLatent(sampler, settings, noise.first);
   }
 
   /** [1, C, H, W] as the last step left it. */
@@ -63,7 +67,10 @@ export class SingleDevice {
       this.#conditioning,
       this.#settings.guidanceScale,
     );
-    const next = this.#sampler.step(this.#state, step, output, this.#latent);
+    const rows = [0, this.#settings.latent.height] as const;
+    const fresh =
+      this.#noise.ofStep?.(step) ?? drawnNoise(this.#sampler, this.#settings, step, rows);
+    const next = this.#sampler.step(this.#state, step, output, this.#latent, fresh);
     this.#state = next.state;
     this.#latent = next.sample;
   }

@@ -20,6 +20,8 @@ export interface SingleOptions {
   readonly signal?: AbortSignal;
   /** Unit normal noise [1, C, H, W] to start from. @default drawn from the seed */
   readonly latents?: Tensor;
+  /** Unit normal noise [1, C, H, W] that an ancestral sampler adds in a step. @default drawn from the seed */
+  readonly noiseOf?: (step: number) => Tensor;
   /** SDXL only. @default the whole picture, not cropped */
   readonly framing?: Framing;
 }
@@ -70,7 +72,10 @@ export async function generateSingle(
 
   const { channels, height, width } = settings.latent;
   if (options.latents) requireShape('latents', options.latents, [1, channels, height, width]);
-  const device = new SingleDevice(unet, sampler, settings, conditioning, options.latents);
+  const device = new SingleDevice(unet, sampler, settings, conditioning, {
+    ...(options.latents ? { first: options.latents } : {}),
+    ...(options.noiseOf ? { ofStep: options.noiseOf } : {}),
+  });
   for (const [step, timestep] of sampler.timesteps.entries()) {
     // A run blocks this thread, so the signal could not fire without a pause.
     await nextTurn();

@@ -15,6 +15,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     height: 256,
     latent: { channels: 8, height: 32, width: 32 },
     steps: 24,
+    evaluations: 24,
     seed: 0,
     guidanceScale: 3.5,
     sampler: 'flow-match-euler',
@@ -64,7 +65,7 @@ const refusals: readonly (readonly [request: unknown, text: RegExp])[] = [
   [{ prompt, steps: '20' }, /got "20"/],
   [{ prompt, seed: -1 }, /seed must be an integer in 0\.\.9007199254740991/],
   [{ prompt, guidanceScale: Number.NaN }, /guidanceScale must be a number in 0\.\.100, got NaN/],
-  [{ prompt, sampler: 'pndm' }, /sampler must be one of ddim, euler, flow-match-euler, got "pndm"/],
+  [{ prompt, sampler: 'lms' }, /sampler must be one of ddim, pndm, euler, .* got "lms"/],
   [{ prompt, mode: 'fast' }, /mode must be one of single, sync, distrifusion, pcpp/],
   [{ prompt, borderFraction: 1.1 }, /borderFraction must be a number in 0\.\.1/],
   [{ prompt, warmupSteps: 0 }, /warmupSteps must be an integer in 1\.\.1000/],
@@ -92,10 +93,9 @@ test('a size that the model cannot make names the nearest that it can', (t) => {
 test('a sampler that does not fit the model is refused before anything is computed', (t) => {
   t.throws(() => prepare({ prompt, sampler: 'ddim' }, scenes), { code: 'E_OPTION' });
   const sd15 = ModelDirectory.open(goldenPath('models/tiny-sd15'));
-  t.throws(() => prepare({ prompt }, sd15), {
-    code: 'E_MODEL_CONFIG',
-    message: /PNDMScheduler.*--sampler ddim/,
-  });
+  t.is(prepare({ prompt }, sd15).sampler, 'pndm');
+  t.is(prepare({ prompt, steps: 10 }, sd15).evaluations, 11);
+  t.throws(() => prepare({ prompt, sampler: 'flow-match-euler' }, sd15), { code: 'E_OPTION' });
   t.throws(() => prepare({ prompt, sampler: 'ddim', steps: 1000 }, sd15), { code: 'E_OPTION' });
   t.is(prepare({ prompt, sampler: 'ddim' }, sd15).sampler, 'ddim');
 });

@@ -3,7 +3,7 @@
 import test from 'ava';
 import { generateSingle } from '../../../pcpp/engine/single.js';
 import { Model } from '../../../pcpp/model/model.js';
-import { takeBatch, tensor } from '../../../pcpp/tensor.js';
+import { type Tensor, takeBatch, tensor } from '../../../pcpp/tensor.js';
 import { encodePrompt, wholePicture } from '../../../pcpp/text/encode-prompt.js';
 import { goldenJson, goldenPath, maxAbsDifference } from '../../helpers/golden.js';
 import { modelCopy } from '../../helpers/model-copy.js';
@@ -32,26 +32,29 @@ interface Run {
   readonly tol_u8_image: number;
 }
 
-const runs = ['sd15', 'sdxl']
-  .flatMap(
-    (set) => goldenJson<{ readonly txt2img: readonly Run[] }>(`refs/manifest-${set}.json`).txt2img,
-  )
-  .filter(({ scheduler }) =>
-    ['DDIMScheduler', 'EulerDiscreteScheduler'].includes(String(scheduler['_class_name'])),
-  );
+const runs = ['sd15', 'sdxl'].flatMap(
+  (set) => goldenJson<{ readonly txt2img: readonly Run[] }>(`refs/manifest-${set}.json`).txt2img,
+);
 
-test('the golden data covers both model kinds, both samplers, with guidance and without', (t) => {
+test('the golden data covers both model kinds, every sampler, with guidance and without', (t) => {
   t.deepEqual(
     runs.map(({ model, name }) => `${model}/${name}`),
     [
       'tiny-sd15/ddim20-cfg5',
       'tiny-sd15/ddim12-cfg1',
       'tiny-sd15/euler15-cfg5-neg',
+      'tiny-sd15/dpmpp2m12-cfg5',
+      'tiny-sd15/dpmpp2mkarras15-cfg5-nonsquare',
+      'tiny-sd15/eulera10-cfg5',
+      'tiny-sd15/pndm12-cfg5',
       'tiny-sd15/ddim10-vpred-trailing',
       'tiny-sd15/ddim10-batch2',
       'tiny-sdxl/euler15-cfg5',
       'tiny-sdxl/ddim10-cfg5-neg',
       'tiny-sdxl/ddim20-cfg1',
+      'tiny-sdxl/dpmpp2m15-cfg5',
+      'tiny-sdxl/dpmpp2mkarras12-cfg5',
+      'tiny-sdxl/eulera10-cfg5',
       'tiny-sdxl/euler8-nonsquare-crops',
     ],
   );
@@ -72,6 +75,9 @@ for (const run of runs) {
       (typeof texts === 'string' ? texts : texts?.[entry]) ?? undefined;
     const entryOf = (name: string, entry: number): Float32Array =>
       takeBatch(tensor(run.latents_shape, floats(tensors, name)), entry, entry + 1).data;
+
+    const noiseAt = (step: number, entry: number): Tensor =>
+      tensor([1, ...run.latents_shape.slice(1)], entryOf(`noise.${step}`, entry));
 
     for (let entry = 0; entry < batch!; entry++) {
       const negativePrompt = of(run.negative_prompt, entry);
@@ -95,6 +101,7 @@ for (const run of runs) {
         {
           latents: tensor([1, ...run.latents_shape.slice(1)], entryOf('latents', entry)),
           framing,
+          ...('noise.0' in tensors ? { noiseOf: (step) => noiseAt(step, entry) } : {}),
           onStep: ({ done, latents }) => {
             const name = `latents_after_step.${done - 1}`;
             if (!(name in tensors)) return;
