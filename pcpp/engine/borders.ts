@@ -12,14 +12,15 @@ import {
   outletsOf,
   type Region,
 } from '../partition/manifest.js';
-import { ownRows } from '../partition/needs.js';
+import { needOf, ownRows, type Rows } from '../partition/needs.js';
 import type { PatchPlan } from '../partition/plan.js';
+import { pickedOuters, rowsAt, type Site } from '../rewrite/sites.js';
 import { type Tensor, takeRows, tensor } from '../tensor.js';
 
 /** `borders_in` of one patch, reused from step to step: rows outside the image stay zero. */
 export class BorderInlets {
   readonly data: Float32Array;
-  /** `in_sizes` of the graph: elements of every block. */
+  /** `in_sizes` of the graph: elements of every node's blocks. */
   readonly sizes: BigInt64Array;
   readonly #plan: PatchPlan;
   readonly #patch: number;
@@ -30,7 +31,11 @@ export class BorderInlets {
     this.#patch = patch;
     this.#inlets = inletsOf(plan, patch);
     this.data = new Float32Array(this.#inlets.reduce((sum, inlet) => sum + inlet.length, 0));
-    this.sizes = BigInt64Array.from(this.#inlets, (inlet) => BigInt(inlet.length));
+    this.sizes = BigInt64Array.from(
+      this.#inlets.flatMap(({ site, rows }) =>
+        site.outers.map((outer) => BigInt(outer * rows * site.rowSize)),
+      ),
+    );
   }
 
   /** Takes the border rows of a message from patch `from`. */
@@ -45,15 +50,23 @@ export class BorderInlets {
     }
   }
 
-  /** Takes what a whole-image run cut out for this patch: every block without its padding, in order. */
+  /** Takes what a whole-image run cut out for this patch: by node its block before and its block after, unpadded. */
   takeWhole(cut: Float32Array): void {
     let offset = 0;
-    for (const inlet of this.#inlets) {
-      if (isFresh(inlet.site)) continue;
-      const rows = inlet.rows - inlet.block.zeroRows;
-      const length = inlet.site.outer * rows * inlet.site.rowSize;
-      this.#place(inlet, firstRow(inlet), rows, cut.subarray(offset, offset + length));
-      offset += length;
+    for (let index = 0; index < this.#inlets.length; index += 2) {
+      const inlets = this.#inlets.slice(index, index + 2);
+      const { site } = inlets[0]!;
+      if (isFresh(site)) continue;
+      let first = 0;
+      for (const outer of site.outers) {
+        for (const inlet of inlets) {
+          const rows = inlet.rows - inlet.block.zeroRows;
+          const length = outer * rows * site.rowSize;
+          this.#place(inlet, firstRow(inlet), rows, cut.subarray(offset, offset + length), first);
+          offset += length;
+        }
+        first += outer;
+      }
     }
   }
 
@@ -77,17 +90,22 @@ export class BorderInlets {
     }
   }
 
-  /** @param values [outer, rows, rowSize] */
-  #place(inlet: Inlet, start: number, rows: number, values: Float32Array): void {
-    const { outer, rowSize } = inlet.site;
+  /**
+   * @param values [some outer elements, rows, rowSize]
+   * @param first The first of these outer elements.
+   */
+  #place(inlet: Inlet, start: number, rows: number, values: Float32Array, first = 0): void {
+    const { rowSize } = inlet.site;
+    const block = inlet.rows * rowSize;
+    const at = inlet.offset + first * block;
     if (rows === inlet.rows) {
-      this.data.set(values, inlet.offset);
+      this.data.set(values, at);
       return;
     }
     const run = rows * rowSize;
-    for (let entry = 0; entry < outer; entry++) {
-      const at = inlet.offset + (entry * inlet.rows + start) * rowSize;
-      this.data.set(values.subarray(entry * run, (entry + 1) * run), at);
+    for (let read = 0, write = at + start * rowSize; read < values.length; read += run) {
+      this.data.set(values.subarray(read, read + run), write);
+      write += block;
     }
   }
 }
@@ -101,26 +119,59 @@ function partRow(inlet: Inlet, from: number): number {
   return earlier.reduce((sum, { rows }) => sum + rows[1] - rows[0], firstRow(inlet));
 }
 
-/** `cuts` of a displaced step: what patch `patch` publishes, in positions of its own tensors. */
-export function displacedCuts(plan: PatchPlan, patch: number): BigInt64Array {
-  return BigInt64Array.from(
-    outletsOf(plan, patch).flatMap(({ site, up, down }) => {
-      const [start] = ownRows(plan, site, patch);
-      return [...up, ...down].map((row) => BigInt((row - start) * site.inner));
-    }),
-  );
+/** `cuts` and `cut_sizes` of the graph: which rows of every sent site a run publishes. */
+export interface Cuts {
+  readonly rows: BigInt64Array;
+  readonly sizes: BigInt64Array;
 }
 
-/** `cuts` of a whole-image run: what patch `patch` would have received. */
-export function wholeCuts(plan: PatchPlan, patch: number): BigInt64Array {
-  const cuts: bigint[] = [];
-  for (const { site, block } of inletsOf(plan, patch)) {
-    if (isFresh(site)) continue;
-    const from = block.parts[0]?.rows[0] ?? 0;
-    const to = block.parts.at(-1)?.rows[1] ?? from;
-    cuts.push(BigInt(from * site.inner), BigInt(to * site.inner));
+/** Of a displaced step: what patch `patch` publishes. */
+export const displacedCuts = (plan: PatchPlan, patch: number): Cuts =>
+  cutsOf(
+    outletsOf(plan, patch).map(({ site, up, down }) => {
+      const [start, end] = ownRows(plan, site, patch);
+      const own = ([from, to]: Rows): Rows => [from - start, to - start];
+      return { site, height: end - start, slices: [own(up), own(down)] };
+    }),
+  );
+
+/** Of a whole-image run: what patch `patch` would have received. */
+export const wholeCuts = (plan: PatchPlan, patch: number): Cuts =>
+  cutsOf(
+    plan.sites.borders
+      .filter((site) => !isFresh(site))
+      .map((site) => {
+        const { before, after } = needOf(plan, site, patch);
+        const slices = [before, after].map(({ parts }): Rows => {
+          const from = parts[0]?.rows[0] ?? 0;
+          return [from, parts.at(-1)?.rows[1] ?? from];
+        });
+        return { site, height: rowsAt(site.level, plan.height), slices };
+      }),
+  );
+
+interface Cut {
+  readonly site: Site;
+  /** Rows of the run at the site's level. */
+  readonly height: number;
+  readonly slices: readonly Rows[];
+}
+
+function cutsOf(cuts: readonly Cut[]): Cuts {
+  const rows: number[] = [];
+  const sizes: number[] = [];
+  for (const { site, height, slices } of cuts) {
+    for (const outer of pickedOuters(site)) {
+      const first = rows.length;
+      for (const [from, to] of slices) {
+        for (let entry = 0; entry < outer; entry++) {
+          for (let row = from; row < to; row++) rows.push(entry * height + row);
+        }
+      }
+      sizes.push(rows.length - first);
+    }
   }
-  return BigInt64Array.from(cuts);
+  return { rows: BigInt64Array.from(rows, BigInt), sizes: BigInt64Array.from(sizes, BigInt) };
 }
 
 /** What a message is made of. */
@@ -144,7 +195,11 @@ export function packMessage(
   const outlets = new Map(outletsOf(plan, from).map((outlet) => [outlet.site.id, outlet]));
   const payload = new Float32Array(manifest.length);
   for (const region of manifest.regions) {
-    const values = regionValues(region, outlets, to < from, source);
+    if (region.kind === 'border') {
+      packBorder(payload, region, outlets.get(region.site)!, to < from, source.published);
+      continue;
+    }
+    const values = region.kind === 'moments' ? source.moments : source.latent?.data;
     if (values && values.length !== region.length) {
       throw new PcppError(
         'E_SHAPE',
@@ -156,24 +211,27 @@ export function packMessage(
   return payload;
 }
 
-function regionValues(
+function packBorder(
+  payload: Float32Array,
   region: Region,
-  outlets: ReadonlyMap<number, Outlet>,
+  { site, up, down, offset, length }: Outlet,
   upwards: boolean,
-  source: StepResults,
-): Float32Array | undefined {
-  switch (region.kind) {
-    case 'moments':
-      return source.moments;
-    case 'latent':
-      return source.latent?.data;
-    case 'border': {
-      const { site, up, down, offset } = outlets.get(region.site)!;
-      const upLength = site.outer * (up[1] - up[0]) * site.rowSize;
-      const inUp = upwards || down[0] === down[1];
-      const start = inUp ? offset : offset + upLength;
-      return source.published.subarray(start, start + region.length);
-    }
+  published: Float32Array,
+): void {
+  if (region.length === length) {
+    payload.set(published.subarray(offset, offset + length), region.offset);
+    return;
+  }
+  const [upRows, downRows] = [up[1] - up[0], down[1] - down[0]];
+  const [skip, rows] = upwards ? [0, upRows] : [upRows, downRows];
+  let read = offset;
+  let write = region.offset;
+  for (const outer of site.outers) {
+    const run = outer * rows * site.rowSize;
+    const start = read + outer * skip * site.rowSize;
+    payload.set(published.subarray(start, start + run), write);
+    write += run;
+    read += outer * (upRows + downRows) * site.rowSize;
   }
 }
 

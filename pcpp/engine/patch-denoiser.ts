@@ -11,7 +11,14 @@ import { latentRows, wholePlan } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
 import type { PatchGraph } from '../rewrite/compile.js';
 import { type Tensor, takeRows } from '../tensor.js';
-import { BorderInlets, displacedCuts, momentsOf, packMessage, wholeCuts } from './borders.js';
+import {
+  BorderInlets,
+  type Cuts,
+  displacedCuts,
+  momentsOf,
+  packMessage,
+  wholeCuts,
+} from './borders.js';
 import { type GroupNormTerms, groupNormTerms, momentsOfRows, wholeTerms } from './group-norm.js';
 
 export interface WholeInput {
@@ -52,8 +59,8 @@ export class PatchDenoiser implements AsyncDisposable {
   readonly #session: Session;
   readonly #inlets: BorderInlets;
   readonly #wholeInlets: BorderInlets;
-  readonly #cuts: BigInt64Array;
-  readonly #wholeCuts: BigInt64Array;
+  readonly #cuts: Cuts;
+  readonly #wholeCuts: Cuts;
   #memory: Memory = { after: 'nothing' };
 
   private constructor(graph: PatchGraph, plan: PatchPlan, index: number, session: Session) {
@@ -196,7 +203,7 @@ export class PatchDenoiser implements AsyncDisposable {
     input: WholeInput,
     rows: number,
     inlets: BorderInlets,
-    cuts: BigInt64Array,
+    cuts: Cuts,
     terms: GroupNormTerms,
   ): Promise<{ noise: Tensor; published: Float32Array; rowMoments: Float32Array }> {
     const { plan } = this;
@@ -216,7 +223,8 @@ export class PatchDenoiser implements AsyncDisposable {
       timestep: this.#timestep(input.timestep),
       borders_in: { type: 'float32', dims: [inlets.data.length], data: inlets.data },
       in_sizes: { type: 'int64', dims: [inlets.sizes.length], data: inlets.sizes },
-      cuts: { type: 'int64', dims: [cuts.length], data: cuts },
+      cuts: { type: 'int64', dims: [cuts.rows.length], data: cuts.rows },
+      cut_sizes: { type: 'int64', dims: [cuts.sizes.length], data: cuts.sizes },
       gn_a: { type: 'float32', dims: [1], data: Float32Array.of(terms.a) },
       gn_b: { type: 'float32', dims: [terms.b.length], data: terms.b },
     };

@@ -13,6 +13,10 @@ export class GraphBuilder {
   readonly initializers: TensorProto[] = [];
   readonly #opset: number;
   readonly #constants = new Map<string, string>();
+  /** Results of reshapes by what they reshape and to which shape. */
+  readonly #reshaped = new Map<string, string>();
+  /** What the result of a reshape reshapes. */
+  readonly #unshaped = new Map<string, string>();
   #count = 0;
 
   constructor(opset: number) {
@@ -64,8 +68,16 @@ export class GraphBuilder {
     return name;
   }
 
+  /** A reshape of a reshape becomes one, and the same reshape of the same value is written once. */
   reshape(value: string, shape: readonly number[], output?: string): string {
-    return this.op('Reshape', [value, this.int64(shape)], {}, output);
+    const source = shape.includes(0) ? value : (this.#unshaped.get(value) ?? value);
+    const inputs = [source, this.int64(shape)];
+    if (output !== undefined) return this.op('Reshape', inputs, {}, output);
+    const key = `${source} ${shape}`;
+    const result = this.#reshaped.get(key) ?? this.op('Reshape', inputs);
+    this.#reshaped.set(key, result);
+    this.#unshaped.set(result, source);
+    return result;
   }
 
   concat(values: readonly string[], axis: number, output?: string): string {
@@ -81,8 +93,8 @@ export class GraphBuilder {
     return from === to ? value : this.cast(value, to);
   }
 
-  /** Splits along axis 0 into parts whose lengths are a tensor of the run. */
-  splitBy(value: string, lengths: string, count: number): string[] {
+  /** Splits into `count` parts, whose lengths may be a tensor of the run. */
+  splitBy(value: string, lengths: string, count: number, axis = 0): string[] {
     const parts = Array.from({ length: count }, () => this.name('part'));
     this.nodes.push({
       name: this.name('node_split'),
@@ -90,7 +102,7 @@ export class GraphBuilder {
       domain: '',
       input: [value, lengths],
       output: parts,
-      attribute: attributesOf({ axis: 0 }),
+      attribute: attributesOf({ axis }),
     });
     return parts;
   }

@@ -50,7 +50,7 @@ function stencilNeed(plan: PatchPlan, site: ConvSite, patch: number): Need {
   const low = outStart * site.stride - site.padTop;
   const high = (outEnd - 1) * site.stride - site.padTop + (site.kernel - 1) * site.dilation + 1;
   if (low > start || end - high >= site.stride) {
-    throw new PcppError('E_GRAPH', `convolution "${site.node}" skips rows at a patch's edge`);
+    throw new PcppError('E_GRAPH', `convolution "${site.nodes[0]}" skips rows at a patch's edge`);
   }
   return {
     before: {
@@ -71,7 +71,7 @@ function neighbourPart(plan: PatchPlan, site: Site, patch: number, rows: Rows): 
   if (from < start || to > end) {
     throw new PcppError(
       'E_PARTITION',
-      `"${site.node}" needs ${to - from} rows of patch ${patch}, which has ${end - start}; use fewer patches`,
+      `"${site.nodes[0]}" needs ${to - from} rows of patch ${patch}, which has ${end - start}; use fewer patches`,
     );
   }
   return [{ patch, rows }];

@@ -5,35 +5,50 @@ import type { NodeProto } from '../onnx/messages.js';
 import type { OnnxModel } from '../onnx/model.js';
 import type { Oracle } from '../onnx/oracle.js';
 import type { Propagation } from './propagate.js';
-import type { Edit } from './rule.js';
-import type { NormSite, Site } from './sites.js';
+import {
+  type BorderGroup,
+  type BorderMember,
+  groupBorders,
+  groupNorms,
+  type NormGroup,
+} from './site-groups.js';
+import { pickedOuters } from './sites.js';
+
+/** One input of one node that gets borders, with what it needs of the site inputs. */
+export interface BorderPort {
+  readonly member: BorderMember;
+  /** Flat blocks. */
+  readonly before: string;
+  readonly after: string;
+  /** Which rows of the value, seen as [outer * rows, rowSize], are published; undefined if none ever are. */
+  readonly picks: string | undefined;
+}
 
 export interface Emission {
   readonly builder: GraphBuilder;
   readonly found: Propagation;
   readonly oracle: Oracle;
-  /** Rows of the latent while probing; levels are shares of it. */
-  readonly height: number;
   readonly batch: number;
-  readonly borders: Site[];
-  readonly norms: NormSite[];
-  /** `borders_in` in blocks: before and after, site by site. */
-  readonly blocks: readonly string[];
-  /** `cuts` in single numbers. */
-  readonly cuts: readonly string[];
-  /** `gn_b` by norm site. */
-  readonly terms: readonly string[];
-  /** Flat slices of `borders_out`. */
-  readonly published: string[];
-  /** Flat moments of `gn_rows`. */
-  readonly moments: string[];
+  readonly borders: readonly BorderGroup[];
+  readonly norms: readonly NormGroup[];
+  readonly ports: ReadonlyMap<NodeProto, readonly BorderPort[]>;
+  /** Picked rows by member, float32 [*, rowSize]. */
+  readonly published: Map<BorderMember, string>;
+  /** [1, 2]: gn_a and 1. */
+  readonly weights: string;
+  /** By norm [2 * N * groups, 2]: its part of gn_b, and zeros. */
+  readonly terms: ReadonlyMap<NodeProto, string>;
+  /** By norm E[x] and E[x^2] of every row: [2 * N * groups, rows]. */
+  readonly moments: Map<NodeProto, string>;
+  /** By value E[x] and E[x^2] over the columns: [2 * N, channels, rows]. */
+  readonly columnMoments: Map<string, string>;
   /** Model values under their new names: half-precision ports become float32 outside. */
   readonly renamed: Map<string, string>;
   /** Nodes whose work another node's emission has done. */
   readonly done: Set<NodeProto>;
 }
 
-export const isFreshEdit = (edit: Edit): boolean => edit.kind === 'conv' && edit.fresh;
+export const isSent = ({ site }: BorderGroup): boolean => !(site.kind === 'conv' && site.fresh);
 
 /** @param sample Name of the latent input. */
 export function beginEmission(
@@ -43,33 +58,82 @@ export function beginEmission(
   sample: string,
 ): Emission {
   const [batch, , height] = oracle.shapes.get(sample) as [number, number, number];
-  const edits = found.view.nodes.flatMap((node) => found.edits.get(node) ?? []);
-  const borders = count(edits);
-  const sent = count(edits.filter((edit) => !isFreshEdit(edit)));
-  const lengths = edits.flatMap((edit) => (edit.kind === 'norm' ? [2 * batch * edit.groups] : []));
   const builder = new GraphBuilder(model.opset);
-  const ones = Array<number>(4 * sent).fill(1);
+  const borders = groupBorders(found, oracle, height);
+  const norms = groupNorms(found, height);
   return {
     builder,
     found,
     oracle,
-    height,
     batch,
-    borders: [],
-    norms: [],
-    blocks: borders ? builder.splitBy('borders_in', 'in_sizes', 2 * borders) : [],
-    cuts: sent ? builder.splitBy('cuts', builder.int64(ones), 4 * sent) : [],
-    terms: lengths.length ? builder.splitBy('gn_b', builder.int64(lengths), lengths.length) : [],
-    published: [],
-    moments: [],
+    borders,
+    norms,
+    ports: openPorts(builder, borders),
+    published: new Map(),
+    weights: norms.length
+      ? builder.reshape(builder.concat(['gn_a', builder.floats([1])], 0), [1, 2])
+      : '',
+    terms: openTerms(builder, norms, batch),
+    moments: new Map(),
+    columnMoments: new Map(),
     renamed: new Map(),
     done: new Set(),
   };
 }
 
-/** Border sites that edits make. */
-const count = (edits: readonly Edit[]): number =>
-  edits.reduce((sum, edit) => {
-    if (edit.kind === 'attention') return sum + edit.operands.length;
-    return edit.kind === 'conv' ? sum + 1 : sum;
-  }, 0);
+/** Takes `borders_in` and `cuts` apart. */
+function openPorts(
+  builder: GraphBuilder,
+  borders: readonly BorderGroup[],
+): Map<NodeProto, BorderPort[]> {
+  const ports = new Map<NodeProto, BorderPort[]>();
+  const count = borders.reduce((sum, { members }) => sum + members.length, 0);
+  const blocks = count ? builder.splitBy('borders_in', 'in_sizes', 2 * count) : [];
+  const picks = openPicks(builder, borders);
+  let first = 0;
+  for (const group of borders) {
+    const { members } = group;
+    for (const [index, member] of members.entries()) {
+      const before = blocks[first + index]!;
+      const after = blocks[first + members.length + index]!;
+      const port = { member, before, after, picks: picks.get(group)?.get(member.outer) };
+      ports.set(member.node, [...(ports.get(member.node) ?? []), port]);
+    }
+    first += 2 * members.length;
+  }
+  return ports;
+}
+
+/** By site and outer elements; members of equal `outer` share theirs. */
+function openPicks(
+  builder: GraphBuilder,
+  borders: readonly BorderGroup[],
+): Map<BorderGroup, Map<number, string>> {
+  const sent = borders.filter(isSent);
+  const count = sent.reduce((sum, { site }) => sum + pickedOuters(site).length, 0);
+  const parts = (count ? builder.splitBy('cuts', 'cut_sizes', count) : []).values();
+  return new Map(
+    sent.map((group) => [
+      group,
+      new Map(pickedOuters(group.site).map((outer) => [outer, parts.next().value!])),
+    ]),
+  );
+}
+
+/** Takes `gn_b` apart. */
+function openTerms(
+  builder: GraphBuilder,
+  norms: readonly NormGroup[],
+  batch: number,
+): Map<NodeProto, string> {
+  const members = norms.flatMap((group) => group.members);
+  if (members.length === 0) return new Map();
+  const lengths = members.map(({ groups }) => 2 * batch * groups);
+  const zeros = builder.floats(Array<number>(lengths.reduce((a, b) => a + b)).fill(0));
+  const both = builder.concat(
+    ['gn_b', zeros].map((value) => builder.reshape(value, [-1, 1])),
+    1,
+  );
+  const parts = builder.splitBy(both, builder.int64(lengths), members.length);
+  return new Map(members.map(({ node }, index) => [node, parts[index]!]));
+}

@@ -3,10 +3,12 @@
 //         own = mean over rows of (E[x], E[x^2]);  m = gn_a * own + gn_b;  v = m2 - m1^2, or own variance where negative
 
 import type { GraphBuilder } from '../onnx/builder.js';
-import { constantOf, type GraphView, intOf } from '../onnx/graph.js';
-import { elementTypes, type NodeProto, type TensorProto } from '../onnx/messages.js';
-import { countOf } from '../onnx/model.js';
+import { type GraphView, intOf } from '../onnx/graph.js';
+import { elementTypes, type NodeProto } from '../onnx/messages.js';
+import type { Oracle } from '../onnx/oracle.js';
+import type { Propagation } from './propagate.js';
 import type { Edit } from './rule.js';
+import { product } from './tags.js';
 
 type NormEdit = Extract<Edit, { kind: 'norm' }>;
 
@@ -26,65 +28,58 @@ interface Norm {
   readonly batch: number;
   /** Element type of the value to normalise. */
   readonly type: number;
-  /** [N * groups * 2]: b of E[x], then b of E[x^2]. */
+  /** E[x], then E[x^2], of every row and channel: [2 * N, C, rows]. */
+  readonly moments: string;
+  /** [1, 2]: a, 1. */
+  readonly weights: string;
+  /** [2 * N * groups, 2]: b of E[x], then b of E[x^2]; the second column is zero. */
   readonly terms: string;
   readonly tail: AffineTail | undefined;
 }
 
-/** @returns Name of the flat row moments: E[x] and then E[x^2], 2 * [N, groups, rows]. */
+/** @returns Name of the row moments: E[x] and then E[x^2], [2 * N * groups, rows]. */
 export function emitNorm(builder: GraphBuilder, norm: Norm): string {
   const { edit, batch, type } = norm;
   const { groups, channels, width } = edit;
   const { float32 } = elementTypes;
-  // Batch rows as channels, which is what BatchNormalization needs below. ONNX Runtime also leaves a product of reshaped
-  // values alone: that of convolution results it would take to its blocked layout and back. Pow is slower still.
+  // Batch rows as channels: BatchNormalization has one mean for a channel of all batch rows.
   const image = builder.reshape(edit.source, [1, batch * channels, -1, width]);
-  // Squares of half-precision activations overflow: moments are float32 whatever the model is.
   const x = builder.casted(image, type, float32);
-  const columns = [x, builder.op('Mul', [x, x])].map((value) => builder.reduceMean(value, [3]));
-  const both = builder.reshape(builder.concat(columns, 0), [
-    2 * batch * groups,
-    channels / groups,
-    -1,
-  ]);
-  const rows = builder.reduceMean(both, [1]);
-  const [mean, variance] = usedMoments(builder, norm, builder.reduceMean(rows, [1]));
+  const grouped = builder.reshape(norm.moments, [2 * batch * groups, channels / groups, -1]);
+  const rows = builder.reduceMean(grouped, [1]);
+  const [mean, variance] = usedMoments(builder, norm, builder.reduceMean(rows, [1], true));
   const [scale, bias] = parameters(builder, norm);
   // One pass over the activations: x * s + t per channel.
-  const channelwise = builder.batchNormalization(
-    [x, scale, bias, perChannel(builder, norm, mean), perChannel(builder, norm, variance)],
-    edit.epsilon,
-  );
+  const channelwise = builder.batchNormalization([x, scale, bias, mean, variance], edit.epsilon);
   const isFlat = edit.flat && !norm.tail;
   builder.reshape(
     builder.casted(channelwise, float32, type),
     isFlat ? [batch, groups, -1] : [batch, channels, -1, width],
     norm.tail?.output ?? norm.node.output![0]!,
   );
-  return builder.reshape(rows, [-1]);
+  return rows;
 }
 
 /**
- * gn_a * own + gn_b, as mean and variance, [N * groups] each.
+ * gn_a * own + gn_b, as mean and variance of every channel, [N * C] each.
  *
- * @param own E[x] and E[x^2] of the own rows: [2 * N * groups].
+ * @param own E[x] and E[x^2] of the own rows: [2 * N * groups, 1].
  */
 function usedMoments(builder: GraphBuilder, norm: Norm, own: string): [string, string] {
   const half = norm.batch * norm.edit.groups;
-  const used = builder.op('Add', [builder.op('Mul', [own, 'gn_a']), norm.terms]);
-  const spread = (moments: string): [mean: string, variance: string] => {
-    const [mean, square] = builder.splitBy(moments, builder.int64([half, half]), 2);
-    const variance = builder.op('Sub', [square!, builder.op('Mul', [mean!, mean!])]);
-    return [mean!, variance];
-  };
-  const [mean, variance] = spread(used);
+  // Two columns all the way: what is used, and the own moments for the case below.
+  const moments = builder.reshape(builder.op('Gemm', [own, norm.weights, norm.terms]), [-1]);
+  const [mean, square] = builder.splitBy(moments, builder.int64([2 * half, 2 * half]), 2);
+  const variances = builder.op('Sub', [square!, builder.op('Mul', [mean!, mean!])]);
+  const variance = perChannel(builder, norm, variances, 0);
   // Where the variance is negative, because stale moments contradict fresh ones, the own variance takes its place: the
   // inner term is negative otherwise, and then at most `own`. Zero, because rounding can make even that one negative.
   const own1 = builder.op('Min', [
-    spread(own)[1],
+    perChannel(builder, norm, variances, 1),
     builder.op('Mul', [variance, builder.float(-1e30)]),
   ]);
-  return [mean, builder.op('Max', [variance, own1, builder.float(0)])];
+  const positive = builder.op('Max', [variance, own1, builder.float(0)]);
+  return [perChannel(builder, norm, mean!, 0), positive];
 }
 
 /** Scale and bias of the node and of the tail together, [N * C] each. Constant, so ONNX Runtime folds all of this. */
@@ -109,32 +104,46 @@ function parameters(builder: GraphBuilder, norm: Norm): [scale: string, bias: st
   ];
 }
 
-/** [N * groups] as one value per batch row and channel: [N * C]. */
-function perChannel(builder: GraphBuilder, { edit, batch }: Norm, value: string): string {
+/** One column of a flat [N * groups, 2] as one value per batch row and channel: [N * C]. */
+function perChannel(
+  builder: GraphBuilder,
+  { edit, batch }: Norm,
+  value: string,
+  column: number,
+): string {
   const perGroup = edit.channels / edit.groups;
-  if (perGroup === 1) return value;
-  const groupOf = Array.from({ length: batch * edit.channels }, (_, channel) =>
-    Math.floor(channel / perGroup),
+  const indices = Array.from(
+    { length: batch * edit.channels },
+    (_, channel) => 2 * Math.floor(channel / perGroup) + column,
   );
-  return builder.op('Gather', [value, builder.int64(groupOf)], { axis: 0 });
+  return builder.op('Gather', [value, builder.int64(indices)], { axis: 0 });
 }
 
 /**
- * The chain Reshape back to [N, C, H, W], Mul by one constant per channel, Add of another, each read only by the next.
+ * The chain Reshape back to [N, C, H, W], Mul by one value per channel, Add of another, each read only by the next.
  * Where it is absent or different the normalisation is written without it, which is slower and equally right.
  */
 export function affineTail(
-  view: GraphView,
+  found: Propagation,
+  oracle: Oracle,
   node: NodeProto,
   edit: NormEdit,
 ): AffineTail | undefined {
   if (!edit.flat) return undefined;
+  const { view } = found;
   const back = onlyReader(view, node, 'Reshape');
   const mul = back && onlyReader(view, back, 'Mul');
   const add = mul && onlyReader(view, mul, 'Add');
   if (!back || !mul || !add) return undefined;
-  const gamma = parameterOf(view, mul, back.output![0]!, edit.channels);
-  const beta = parameterOf(view, add, mul.output![0]!, edit.channels);
+  const parameterOf = (reader: NodeProto, value: string): string | undefined => {
+    const name = reader.input!.find((input) => input !== value);
+    const dims = (name && oracle.shapes.get(name)) || [];
+    const isPerChannel =
+      dims.length >= 3 && dims.at(-3) === edit.channels && product(dims) === edit.channels;
+    return isPerChannel && name && !found.tags.has(name) ? name : undefined;
+  };
+  const gamma = parameterOf(mul, back.output![0]!);
+  const beta = parameterOf(add, mul.output![0]!);
   if (!gamma || !beta) return undefined;
   return { gamma, beta, output: add.output![0]!, nodes: [back, mul, add] };
 }
@@ -145,19 +154,4 @@ function onlyReader(view: GraphView, node: NodeProto, type: string): NodeProto |
   const [reader] = readers;
   const isAlone = readers.length === 1 && reader?.op_type === type && !view.outputs.has(output);
   return isAlone && intOf(reader, 'axis') === undefined ? reader : undefined;
-}
-
-/** The constant operand, if it is [C, 1, 1] or [1, C, 1, 1]. */
-function parameterOf(
-  view: GraphView,
-  node: NodeProto,
-  value: string,
-  channels: number,
-): string | undefined {
-  const name = node.input!.find((input) => input !== value);
-  const tensor: TensorProto | undefined = name ? constantOf(view, name) : undefined;
-  const dims = (tensor?.dims ?? []).map(Number);
-  const perChannel =
-    dims.length >= 3 && dims.at(-3) === channels && tensor && countOf(tensor) === channels;
-  return perChannel ? name : undefined;
 }

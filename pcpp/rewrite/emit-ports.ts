@@ -2,7 +2,9 @@
 
 import { elementTypes } from '../onnx/messages.js';
 import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
-import type { Emission } from './emission.js';
+import { type Emission, isSent } from './emission.js';
+import { joinPublished } from './emit-borders.js';
+import { pickedOuters } from './sites.js';
 
 /** The name of the open row axis. */
 const rowsAxis = 'rows';
@@ -38,8 +40,15 @@ export function emitOutputs(emission: Emission): Axes[] {
     builder.concat(values, 0, name);
     outputs.push({ name, elementType: elementTypes.float32, dims: [`${name}_elements`] });
   };
-  flat('borders_out', emission.published);
-  flat('gn_rows', emission.moments);
+  flat(
+    'borders_out',
+    emission.borders.filter(isSent).map((group) => joinPublished(emission, group)),
+  );
+  const moments = emission.norms.map(({ members }) => {
+    const values = members.map(({ node }) => emission.moments.get(node)!);
+    return builder.reshape(values.length === 1 ? values[0]! : builder.concat(values, 0), [-1]);
+  });
+  flat('gn_rows', moments);
   return outputs;
 }
 
@@ -52,7 +61,6 @@ export function inputsOf(
 ): Axes[] {
   const { borders, norms, batch } = emission;
   const { float16, float32, int64 } = elementTypes;
-  const sent = borders.filter((site) => !(site.kind === 'conv' && site.fresh)).length;
   const originals = new Map((model.graph.input ?? []).map(axesOf).map((port) => [port.name, port]));
   const inputs: Axes[] = ports.map((port) => ({
     name: port.name,
@@ -63,12 +71,18 @@ export function inputsOf(
     ),
   }));
   if (borders.length) {
+    const members = borders.reduce((sum, group) => sum + group.members.length, 0);
     inputs.push({ name: 'borders_in', elementType: float32, dims: ['border_elements'] });
-    inputs.push({ name: 'in_sizes', elementType: int64, dims: [2 * borders.length] });
+    inputs.push({ name: 'in_sizes', elementType: int64, dims: [2 * members] });
   }
-  if (sent) inputs.push({ name: 'cuts', elementType: int64, dims: [4 * sent] });
+  const sent = borders.filter(isSent);
+  if (sent.length) {
+    const outers = sent.reduce((sum, { site }) => sum + pickedOuters(site).length, 0);
+    inputs.push({ name: 'cuts', elementType: int64, dims: ['cut_rows'] });
+    inputs.push({ name: 'cut_sizes', elementType: int64, dims: [outers] });
+  }
   if (norms.length) {
-    const moments = norms.reduce((sum, site) => sum + 2 * batch * site.groups, 0);
+    const moments = norms.reduce((sum, { site }) => sum + 2 * batch * site.groups, 0);
     inputs.push({ name: 'gn_a', elementType: float32, dims: [1] });
     inputs.push({ name: 'gn_b', elementType: float32, dims: [moments] });
   }

@@ -2,13 +2,15 @@
  * Writes the universal patch graph: the model's own nodes, with borders joined in and cut out at every site.
  *
  * Extra inputs, in site order, so that the host can address everything by the manifest:
- *   borders_in f32[*]            for each border site its block before, then its block after
- *   in_sizes   i64[2 * borders]  elements of these blocks; 0 is allowed
- *   cuts       i64[4 * sent]     start and end of the two slices to publish, for each site that is not fresh
+ *   borders_in f32[*]            for each border site its nodes' blocks before, then its nodes' blocks after
+ *   in_sizes   i64[2 * nodes]    elements of these blocks; 0 is allowed
+ *   cuts       i64[*]            rows to publish, for each site that is not fresh and each of its `pickedOuters`:
+ *                                o * rows + row of two slices for every outer element o, up first
+ *   cut_sizes  i64[*]            how many rows each of these picks
  *   gn_a       f32[1], gn_b f32[sum of N * groups * 2]   moments used = gn_a * own + gn_b
  * Extra outputs:
- *   borders_out f32[*]           the slices, in the same order
- *   gn_rows     f32[*]           for each norm site E[x] and then E[x^2] of every row: 2 * [N, groups, rows]
+ *   borders_out f32[*]           for each site that is not fresh and each of its nodes the two slices
+ *   gn_rows     f32[*]           for each norm of each site E[x] and then E[x^2] of every row: 2 * [N, groups, rows]
  */
 
 import type { ModelProto, NodeProto } from '../onnx/messages.js';
@@ -17,13 +19,13 @@ import type { Oracle } from '../onnx/oracle.js';
 import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
 import { joinBorders, withRowPads } from './emit-borders.js';
+import { channelMoments } from './emit-moments.js';
 import { affineTail, emitNorm } from './emit-norm.js';
 import { castPorts, emitOutputs, inputsOf } from './emit-ports.js';
 import type { Propagation } from './propagate.js';
 import { sortAndPrune } from './prune.js';
 import type { Edit } from './rule.js';
-import { type GraphSites, lcm, levelOf } from './sites.js';
-import type { RowTag } from './tags.js';
+import { type GraphSites, lcm } from './sites.js';
 
 export interface Emitted {
   readonly model: ModelProto;
@@ -81,15 +83,15 @@ function emitNode(emission: Emission, node: NodeProto): void {
       return;
     }
     case 'conv':
-      inputs[0] = joinBorders(emission, node, 0, inputs[0]!, edit);
-      builder.nodes.push({ ...node, input: inputs, attribute: withRowPads(node, edit.pads) });
-      return;
-    case 'attention':
-      for (const operand of edit.operands) {
-        inputs[operand] = joinBorders(emission, node, operand, inputs[operand]!, edit);
+    case 'attention': {
+      for (const port of emission.ports.get(node) ?? []) {
+        const { operand } = port.member;
+        inputs[operand] = joinBorders(emission, port, inputs[operand]!);
       }
-      builder.nodes.push({ ...node, input: inputs });
+      const attribute = edit.kind === 'conv' ? withRowPads(node, edit.pads) : node.attribute;
+      builder.nodes.push({ ...node, input: inputs, ...(attribute ? { attribute } : {}) });
       return;
+    }
     case 'norm':
       emitNormSite(emission, { ...node, input: inputs }, node, edit);
   }
@@ -101,22 +103,20 @@ function emitNormSite(
   node: NodeProto,
   edit: Extract<Edit, { kind: 'norm' }>,
 ): void {
-  const { builder, oracle, found, norms, batch } = emission;
-  const tail = affineTail(found.view, node, edit);
+  const { builder, oracle, found, batch } = emission;
+  const tail = affineTail(found, oracle, node, edit);
   for (const absorbed of tail?.nodes ?? []) emission.done.add(absorbed);
-  const { rows } = found.tags.get(edit.source) as RowTag;
-  const level = levelOf(rows, emission.height);
-  const id = norms.length;
-  norms.push({ id, node: node.name ?? '', level, groups: edit.groups });
-  const moments = emitNorm(builder, {
+  const rowMoments = emitNorm(builder, {
     node: renamed,
     edit: { ...edit, source: emission.renamed.get(edit.source) ?? edit.source },
     batch,
     type: oracle.types.get(edit.source)!,
-    terms: emission.terms[id]!,
+    moments: channelMoments(emission, edit.source, edit.channels, edit.width),
+    weights: emission.weights,
+    terms: emission.terms.get(node)!,
     tail,
   });
-  emission.moments.push(moments);
+  emission.moments.set(node, rowMoments);
 }
 
 function sitesOf(emission: Emission, sample: string): GraphSites {
@@ -126,7 +126,8 @@ function sitesOf(emission: Emission, sample: string): GraphSites {
     number,
     number,
   ];
-  const { borders, norms } = emission;
+  const borders = emission.borders.map(({ site }) => site);
+  const norms = emission.norms.map(({ site }) => site);
   const levels = [...borders, ...norms].map((site) => site.level);
   const downsampling = levels.reduce((all, level) => lcm(all, level.over), 1);
   return { batch, channels, width, downsampling, borders, norms };

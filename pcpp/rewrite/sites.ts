@@ -1,4 +1,7 @@
-/** The places of a graph where a patch needs something of other patches. Pure data: plans and messages derive from it. */
+/**
+ * The places of a graph where a patch needs something of other patches; operators of one geometry share one. Pure data:
+ * plans and messages derive from it.
+ */
 
 import { PcppError } from '../errors.js';
 
@@ -11,10 +14,12 @@ export interface Level {
 interface BorderSite {
   /** Position in `GraphSites.borders`. */
   readonly id: number;
-  /** Name of the node in the original graph. */
-  readonly node: string;
+  /** Names of the nodes in the original graph, in the order in which their rows lie side by side. */
+  readonly nodes: readonly string[];
   readonly level: Level;
-  /** Elements before the row axis: N * C of a convolution, N * heads (* D) of keys and values. */
+  /** By node, elements before the row axis: N * C of a convolution, N * heads (* D) of keys and values. */
+  readonly outers: readonly number[];
+  /** Their sum: a block is [outer, rows, rowSize]. */
   readonly outer: number;
   /** Positions per row on the row axis: 1, or W tokens. */
   readonly inner: number;
@@ -22,7 +27,7 @@ interface BorderSite {
   readonly rowSize: number;
 }
 
-/** A convolution over rows: needs the neighbours' adjacent input rows. */
+/** Convolutions over rows: they need the neighbours' adjacent input rows. */
 export interface ConvSite extends BorderSite {
   readonly kind: 'conv';
   readonly outLevel: Level;
@@ -35,16 +40,18 @@ export interface ConvSite extends BorderSite {
   readonly fresh: boolean;
 }
 
-/** Keys or values of self-attention: needs other patches' tokens. */
+/** Keys or values of self-attention: they need other patches' tokens. */
 export interface AttentionSite extends BorderSite {
   readonly kind: 'attention';
 }
 
-/** Group normalisation: needs every patch's moments. */
+/** Group normalisations of one level: they need every patch's moments. */
 export interface NormSite {
   readonly id: number;
-  readonly node: string;
+  /** Names of the nodes in the original graph. */
+  readonly nodes: readonly string[];
   readonly level: Level;
+  /** Groups of all nodes together. */
   readonly groups: number;
 }
 
@@ -58,10 +65,13 @@ export interface GraphSites {
   readonly width: number;
   /** Latent rows must be a multiple of this, in every patch. */
   readonly downsampling: number;
-  /** In graph order, which is the order of `borders_in` and `borders_out`. */
+  /** In the order of `borders_in` and `borders_out`: that of their first nodes. */
   readonly borders: readonly Site[];
   readonly norms: readonly NormSite[];
 }
+
+/** Different `outers` of a site: nodes that agree in theirs publish the same rows of [outer * rows, rowSize]. */
+export const pickedOuters = (site: Site): number[] => [...new Set(site.outers)];
 
 /** @returns Rows of a level for a latent row index; an integer for every patch bound. */
 export const rowsAt = (level: Level, latentRows: number): number =>
