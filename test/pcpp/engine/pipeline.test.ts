@@ -9,6 +9,7 @@ import {
 } from '../../../pcpp/index.js';
 import { startCluster } from '../../../runtime/index.js';
 import { commandOf, descendantsOf } from '../../helpers/descendants.js';
+import { goldenPath } from '../../helpers/golden.js';
 import { until } from '../../helpers/until.js';
 
 const scenes = fileURLToPath(new URL('../../../../examples/models/scenes', import.meta.url));
@@ -182,4 +183,20 @@ test.serial('a model that is not there, or not whole, is named', async (t) => {
     code: 'E_MODEL_DIR',
     message: /\/no\/such\/model/,
   });
+});
+
+test.serial('a sampler that draws noise draws the same on any number of devices', async (t) => {
+  const model = goldenPath('models/tiny-sd15');
+  await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
+  await using pipeline = await openPipeline(local.cluster, { model });
+  for (const sampler of ['euler-ancestral', 'pndm', 'dpm-solver++'] as const) {
+    const more = { sampler, width: 128, height: 128, steps: 5 };
+    const alone = await make(pipeline, { ...more, mode: 'single' });
+    const sync = await make(pipeline, { ...more, mode: 'sync' });
+    const scale = Math.max(...alone.latent.data.map(Math.abs));
+    t.true(largestDifference(alone.latent.data, sync.latent.data) < 1e-4 * scale, sampler);
+    const pcpp = await make(pipeline, { ...more, mode: 'pcpp', warmupSteps: 2 });
+    t.is(pcpp.steps.length, sampler === 'pndm' ? 6 : 5);
+    t.is(pcpp.steps.at(-1)?.borderBytes, pcpp.forecast!.total);
+  }
 });
