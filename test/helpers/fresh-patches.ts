@@ -18,32 +18,54 @@ export interface Expectation {
   readonly conditioning?: Values;
   /** As in `PlanOptions.patches`; each entry is one split. */
   readonly splits: readonly (number | readonly number[])[];
+  /** At most this share of the largest output may differ. @default 1e-5 */
+  readonly tolerance?: number;
 }
 
-/** At most this share of the largest output may differ. */
 const tolerance = 1e-5;
 
 export async function checkFreshPatches(t: ExecutionContext, expected: Expectation): Promise<void> {
+  const { largest, distances } = await freshDistances(expected);
+  const allowed = (expected.tolerance ?? tolerance) * largest;
+  t.true(allowed > 0);
+  for (const { what, bounds, distance } of distances) {
+    t.true(distance <= allowed, `${what} of [${bounds}]: ${distance} > ${allowed}`);
+  }
+}
+
+export interface FreshDistance {
+  readonly what: 'whole' | 'patches' | 'patches by message';
+  readonly bounds: readonly number[];
+  /** Largest absolute difference from the original graph's output. */
+  readonly distance: number;
+}
+
+/** @returns The original's largest absolute output, and how far from it every run is. */
+export async function freshDistances(
+  expected: Expectation,
+): Promise<{ readonly largest: number; readonly distances: readonly FreshDistance[] }> {
   const { graph, sample } = expected;
   const timestep = expected.timestep ?? 0;
   const conditioning = expected.conditioning ?? {};
   const [batch, , height, width] = sample.dims as [number, number, number, number];
   const truth = await runOriginal(expected, timestep, conditioning);
-  const allowed = tolerance * truth.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  t.true(allowed > 0);
+  const distances: FreshDistance[] = [];
   for (const patches of expected.splits) {
     const options = { height, width, batch, patches, mode: 'distrifusion' } as const;
     const crew = await PatchCrew.open(graph, planPatches(graph.sites, options));
-    const check = (noise: Tensor, what: string): void => {
-      const distance = maxAbsDifference(noise.data, truth);
-      t.true(distance <= allowed, `${what} of [${crew.plan.bounds}]: ${distance} > ${allowed}`);
+    const { bounds } = crew.plan;
+    const add = (what: FreshDistance['what'], noise: Tensor): void => {
+      distances.push({ what, bounds, distance: maxAbsDifference(noise.data, truth) });
     };
-    for (const noise of await crew.whole(sample, timestep, conditioning)) check(noise, 'whole');
+    for (const noise of await crew.whole(sample, timestep, conditioning)) add('whole', noise);
     // The whole-image run saw the same sample, so its borders are fresh; so are those of the first displaced step.
-    check(await crew.displaced(sample, timestep, conditioning), 'patches');
+    add('patches', await crew.displaced(sample, timestep, conditioning));
     const messages = crew.messages();
-    check(await crew.displaced(sample, timestep, conditioning, messages), 'patches by message');
+    const later = await crew.displaced(sample, timestep, conditioning, messages);
+    add('patches by message', later);
   }
+  const largest = truth.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  return { largest, distances };
 }
 
 async function runOriginal(
