@@ -38,6 +38,9 @@ const alone = await make('single', 'one device', 'demo-single.png');
 console.log(`\n"${request.prompt}", seed ${request.seed}`);
 console.log(table(['', 'two devices', 'one device'], rows(together, alone)));
 console.log('\nWrote out/demo.png and out/demo-single.png');
+console.log(
+  'The larger the image, the more there is to share: npx patchbay generate "alps" --size 1024x1024',
+);
 
 async function make(mode: GenerationMode, label: string, file: string): Promise<GenerationResult> {
   const job = pipeline.generate({ ...request, mode });
