@@ -23,7 +23,14 @@ export type { ClusterStatus } from './head/state.js';
 export type { ActorId, GroupId, NodeId, ProcessId } from './ids.js';
 export { ObjectRef } from './object/object-ref.js';
 export type { Waited, WaitOptions } from './object/objects.js';
-export type { LogLine, LogToDriver } from './observe/driver-logs.js';
+export type { LogLine, LogToDriver, ReadLogOptions } from './observe/driver-logs.js';
+export type {
+  HostTrace,
+  NodeStats,
+  NodeTrace,
+  OutputLine,
+  TaskCount,
+} from './observe/reports.js';
 export type { Resources } from './resources.js';
 export type { RemoteFunction } from './task/remote-function.js';
 export type { TaskOptions } from './task/task-options.js';

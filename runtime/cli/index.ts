@@ -1,19 +1,25 @@
 /** The runtime's commands, for a program to add its own to. */
 
 import { Command, CommanderError } from 'commander';
+import { addList } from './list.js';
+import { addLogs } from './logs.js';
 import { addStart } from './start.js';
 import { addStatus } from './status.js';
 import { addStop } from './stop.js';
+import { addTimeline } from './timeline.js';
 
 export { readToken } from './options.js';
 export { table } from './table.js';
 
-/** `start`, `status` and `stop`. */
+/** `start`, `status`, `list`, `logs`, `timeline` and `stop`. */
 export function newProgram(description: string, version: string): Command {
   const program = new Command('patchbay').description(description).version(version);
   program.exitOverride().showHelpAfterError('(see patchbay <command> --help)');
   addStart(program);
   addStatus(program);
+  addList(program);
+  addLogs(program);
+  addTimeline(program);
   addStop(program);
   return program;
 }

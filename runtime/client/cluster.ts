@@ -5,7 +5,8 @@ import { makeHandle } from '../actor/handle.js';
 import { EndpointOutbound } from '../actor/outbound.js';
 import { messageOf, RuntimeError } from '../errors.js';
 import { Objects } from '../object/objects.js';
-import { DriverLogs, type LogToDriver } from '../observe/driver-logs.js';
+import { DriverLogs, type LogToDriver, type ReadLogOptions } from '../observe/driver-logs.js';
+import type { NodeStats, NodeTrace, OutputLine } from '../observe/reports.js';
 import { tokenFile } from '../token.js';
 import { ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -55,18 +56,21 @@ function knownToken(): string {
 export class Cluster extends ClusterClient implements AsyncDisposable {
   readonly address: string;
   readonly #endpoint: Endpoint;
-  readonly #drain: () => Promise<void>;
+  readonly #head: Peer;
+  readonly #logs: DriverLogs | undefined;
 
   private constructor(
     address: string,
     endpoint: Endpoint,
-    drain: () => Promise<void>,
+    head: Peer,
+    logs: DriverLogs | undefined,
     options: ClusterClientOptions,
   ) {
     super(options);
     this.address = address;
     this.#endpoint = endpoint;
-    this.#drain = drain;
+    this.#head = head;
+    this.#logs = logs;
   }
 
   /** @throws RuntimeError `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`. */
@@ -92,13 +96,37 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     // Refs that this program passes on are fetched from it.
     await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
     if (logs) peer.send({ kind: 'log.want', wanted: true });
-    const drain = async (): Promise<void> => logs?.drain(peer);
-    return new Cluster(address, endpoint, drain, { head, outbound, objects });
+    return new Cluster(address, endpoint, peer, logs, { head, outbound, objects });
+  }
+
+  /**
+   * What an actor has printed, as far as the head remembers, and what it prints on.
+   *
+   * @param actor Name or id; it may be dead.
+   * @throws RuntimeError `E_NAME_UNKNOWN`.
+   */
+  async *logs(actor: string, options: ReadLogOptions = {}): AsyncGenerator<OutputLine> {
+    const { tail = 1_000, follow = false, signal } = options;
+    const lists = this.#head.stream<readonly OutputLine[]>(
+      { kind: 'log.read', actor, tail, follow },
+      signal ? { signal } : {},
+    );
+    for await (const lines of lists) yield* lines;
+  }
+
+  /** How the hosts of every node are, by the node's name, as their agents told it last. */
+  stats(): Promise<Readonly<Record<string, NodeStats>>> {
+    return this.#head.request({ kind: 'stats' });
+  }
+
+  /** The last calls and tasks of every host. */
+  trace(): Promise<readonly NodeTrace[]> {
+    return this.#head.request({ kind: 'trace.get' });
   }
 
   /** Leave, once what was printed has arrived. The head ends what this driver created. */
   async close(): Promise<void> {
-    await this.#drain();
+    await this.#logs?.drain(this.#head);
     this.tasks.close();
     this.objects.close();
     await this.#endpoint.close('the driver leaves');

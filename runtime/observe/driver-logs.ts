@@ -20,6 +20,15 @@ export interface LogLine {
 /** Print lines, do not ask for them, or take each. */
 export type LogToDriver = boolean | ((line: LogLine) => void);
 
+export interface ReadLogOptions {
+  /** Begin with so many of the last lines. @default 1_000, which is all that is kept */
+  readonly tail?: number;
+  /** Go on until the actor is dead. @default false */
+  readonly follow?: boolean;
+  /** Stop reading, with `E_ABORTED`. */
+  readonly signal?: AbortSignal;
+}
+
 export class DriverLogs {
   readonly #take: (line: LogLine) => void;
 

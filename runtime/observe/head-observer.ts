@@ -1,20 +1,42 @@
 /** What the head does for those who watch: logs, metrics and traces. It decides nothing and changes no state. */
 
 import type { HeadEvent } from '../head/brain.js';
+import type { NodeId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { type HeadView, LogHub } from './log-hub.js';
+import type { HostTrace, NodeStats, NodeTrace } from './reports.js';
+
+/** An agent that does not answer within this is left out of a trace. */
+const traceMs = 5_000;
 
 export class HeadObserver {
+  readonly #head: HeadView;
   readonly #logs: LogHub;
+  readonly #stats = new Map<NodeId, NodeStats>();
 
   constructor(head: HeadView) {
+    this.#head = head;
     this.#logs = new LogHub(head);
   }
 
   /** Whether the message was not the brain's business. */
   serve(peer: Peer, message: Message): boolean {
-    return this.#logs.serve(peer, message);
+    switch (message.kind) {
+      case 'node.stats':
+        if (this.#head.state().nodes.has(message.node)) {
+          this.#stats.set(message.node, message.stats);
+        }
+        return true;
+      case 'stats':
+        peer.send({ kind: 'reply', id: message.id, value: this.#statsByName() });
+        return true;
+      case 'trace.get':
+        void this.#trace().then((value) => peer.send({ kind: 'reply', id: message.id, value }));
+        return true;
+      default:
+        return this.#logs.serve(peer, message);
+    }
   }
 
   left(peer: Peer): void {
@@ -24,6 +46,30 @@ export class HeadObserver {
   /** After every step of the brain. */
   stepped(event: HeadEvent): void {
     this.#logs.settle();
-    if ('tick' in event) this.#logs.tidy();
+    if (!('tick' in event)) return;
+    this.#logs.tidy();
+    for (const node of this.#stats.keys()) {
+      if (!this.#head.state().nodes.has(node)) this.#stats.delete(node);
+    }
+  }
+
+  #statsByName(): Readonly<Record<string, NodeStats>> {
+    return Object.fromEntries(
+      [...this.#head.state().nodes.values()].flatMap(({ id, name }) => {
+        const stats = this.#stats.get(id);
+        return stats ? [[name, stats]] : [];
+      }),
+    );
+  }
+
+  async #trace(): Promise<readonly NodeTrace[]> {
+    const signal = AbortSignal.timeout(traceMs);
+    const asked = [...this.#head.state().nodes.values()].map(async ({ name, agent }) => {
+      const peer = this.#head.endpoint.peers.get(agent);
+      const hosts = await peer?.request<readonly HostTrace[]>({ kind: 'trace.get' }, { signal });
+      return { node: name, hosts: hosts ?? [] };
+    });
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 }

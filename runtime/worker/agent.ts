@@ -7,7 +7,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
 import { type ActorId, type NodeId, newNodeId } from '../ids.js';
 import type { Logger } from '../log.js';
-import { LogFeed } from '../observe/log-feed.js';
+import { AgentObserver } from '../observe/agent-observer.js';
+import type { HostTrace } from '../observe/reports.js';
 import { type Resources, toQuantities } from '../resources.js';
 import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -54,7 +55,7 @@ export class Agent implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), `patchbay-node-${process.pid}-`));
   readonly #endpoint: Endpoint;
   readonly #loader: Loader;
-  readonly #logs: LogFeed;
+  readonly #observer: AgentObserver;
   readonly #actors = new Map<ActorId, Running>();
   /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
   readonly #hosts = new Map<number, Peer>();
@@ -69,9 +70,12 @@ export class Agent implements AsyncDisposable {
     this.#log = options.log;
     this.name = options.name ?? `${hostname()}-${this.id.slice(0, 4)}`;
     this.#loader = new Loader(join(this.#folder, 'bundles'), this.name);
-    this.#logs = new LogFeed({
-      node: this.name,
-      send: async (batch) => this.#head?.request({ kind: 'log.lines', ...batch }),
+    this.#observer = new AgentObserver({
+      id: this.id,
+      name: this.name,
+      head: () => this.#head,
+      pids: () => this.#pool?.pids ?? [],
+      busy: () => [...this.#actors.values()].flatMap(({ host }) => this.#hosts.get(host.pid) ?? []),
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -124,6 +128,7 @@ export class Agent implements AsyncDisposable {
       const lagMs = lag.max / 1e6;
       lag.reset();
       this.#head?.send({ kind: 'node.beat', node: this.id, lagMs }, 'control');
+      this.#observer.beat();
     }, beatMs);
     this.#log.info({ node: this.name, head: headUrl }, 'node joined');
   }
@@ -132,12 +137,13 @@ export class Agent implements AsyncDisposable {
     clearInterval(this.#beats);
     await Promise.all([...this.#actors.keys()].map((actor) => this.#stop(actor)));
     await this.#pool?.close();
-    this.#logs.stop();
+    this.#observer.stop();
     await this.#endpoint.close('the node stops');
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #message(peer: Peer, message: Message): void {
+    if (this.#observer.serve(peer, message)) return;
     switch (message.kind) {
       case 'actor.start':
         void this.#startActor(message);
@@ -151,11 +157,6 @@ export class Agent implements AsyncDisposable {
       case 'host.ready':
         this.#hosts.set(message.pid, peer);
         this.#awaited.get(message.pid)?.(peer);
-        return;
-      case 'log.flush':
-        void this.#logs.flush().then(() => {
-          peer.send({ kind: 'reply', id: message.id, value: null });
-        });
         return;
       default:
         this.#log.warn({ kind: message.kind, peer: peer.name }, 'unexpected message');
@@ -171,7 +172,7 @@ export class Agent implements AsyncDisposable {
       return;
     }
     const running: Running = { host, label, stopping: false };
-    host.onOutput = this.#logs.open(actor, label);
+    host.onOutput = this.#observer.begins(actor, label);
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
     try {
@@ -211,7 +212,8 @@ export class Agent implements AsyncDisposable {
     const peer = this.#hosts.get(running.host.pid);
     const signal = AbortSignal.timeout(disposeMs);
     // A hook that fails or is too slow has had its chance: the process goes anyway.
-    await peer?.request({ kind: 'host.stop' }, { signal }).catch(() => undefined);
+    const asked = peer?.request<HostTrace>({ kind: 'host.stop' }, { signal });
+    this.#observer.keep(await asked?.catch(() => undefined));
     await running.host.end();
   }
 
@@ -247,7 +249,7 @@ export class Agent implements AsyncDisposable {
   }
 
   #exited(actor: ActorId, running: Running, exit: HostExit): void {
-    this.#logs.close(actor);
+    this.#observer.exited(actor);
     this.#hosts.delete(running.host.pid);
     if (!this.#actors.delete(actor)) return;
     const { label, stopping } = running;

@@ -19,6 +19,8 @@ import { EndpointOutbound } from '../actor/outbound.js';
 import { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError, toWireError } from '../errors.js';
 import { Objects } from '../object/objects.js';
+import { HostWatch } from '../observe/host-watch.js';
+import type { HostTrace } from '../observe/reports.js';
 import { toResources } from '../resources.js';
 import { ActorRef, ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -48,6 +50,7 @@ export class Host {
   readonly #outbound: EndpointOutbound;
   readonly #objects: Objects;
   readonly #agent: Promise<Peer>;
+  readonly #watch: HostWatch;
   #head: Promise<Peer> | undefined;
   #headUrl = '';
   #ownClient: ClusterClient | undefined;
@@ -66,10 +69,12 @@ export class Host {
         latest: (peer, message, frame) => this.#latest(peer, message, frame),
         left: (peer) => {
           this.#actor?.executor.forget(peer);
+          this.#watch.left(peer);
           void this.#agent.then((agent) => agent === peer && onOrphan());
         },
       },
     });
+    this.#watch = new HostWatch(this.#endpoint);
     this.#objects = new Objects(
       this.#endpoint,
       waitCounter((waiting) => this.#tellWaiting(waiting)),
@@ -84,6 +89,7 @@ export class Host {
     await this.#endpoint.listen({ host: bind, port: 0, unix });
     const peer = await this.#endpoint.connect(`ws+unix://${agent}:/`);
     peer.send({ kind: 'host.ready', pid: process.pid });
+    this.#watch.reportTo(peer);
     return peer;
   }
 
@@ -98,6 +104,9 @@ export class Host {
         return;
       case 'host.stop':
         void this.#answer(peer, message.id, () => this.#stop());
+        return;
+      case 'trace.get':
+        void this.#answer(peer, message.id, async () => this.#watch.trace(this.#actor?.ref));
         return;
       case 'call':
       case 'tell':
@@ -143,7 +152,7 @@ export class Host {
         ? { living: Instance.of(surroundings, functionsOf(module)), maxConcurrency: 1 }
         : await this.#startActor(surroundings, file, module, spec);
     const executor = new Executor({
-      invoke: living.invoke,
+      invoke: this.#watch.watch(living.invoke, spec.exportName === '' ? 'task' : 'actor'),
       maxConcurrency,
       ...(spec.maxPending === undefined ? {} : { maxPending: spec.maxPending }),
       onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
@@ -201,9 +210,12 @@ export class Host {
     );
   }
 
-  async #stop(): Promise<void> {
+  /** What has run here, for nobody can ask any more. */
+  async #stop(): Promise<HostTrace | undefined> {
     this.#actor?.executor.stop();
+    this.#watch.report();
     await this.#actor?.living.dispose();
+    return this.#watch.trace(this.#actor?.ref);
   }
 
   #headPeer(): Promise<Peer> {

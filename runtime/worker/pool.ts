@@ -130,6 +130,11 @@ export class HostPool {
     this.#fill();
   }
 
+  /** Of all hosts that live. */
+  get pids(): readonly number[] {
+    return [...this.#all.keys()];
+  }
+
   /** A host for one actor; with GPUs it is started anew, because they must be known before the process starts. */
   take(gpus: readonly string[]): HostProcess {
     if (gpus.length > 0) return this.#start({ CUDA_VISIBLE_DEVICES: gpus.join(',') });

@@ -1,0 +1,147 @@
+/** `patchbay list`: nodes, actors, placement groups or tasks, as a table or as JSON. */
+
+import { Argument, type Command } from 'commander';
+import type { Cluster } from '../client/cluster.js';
+import { RuntimeError } from '../errors.js';
+import type { ClusterStatus } from '../head/state.js';
+import type { TaskCount } from '../observe/reports.js';
+import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
+import { table } from './table.js';
+
+const kinds = ['nodes', 'actors', 'groups', 'tasks'] as const;
+type Kind = (typeof kinds)[number];
+type ActorStatus = ClusterStatus['actors'][number];
+
+interface ListOptions extends ConnectionOptions {
+  readonly json?: true;
+  readonly phase?: string;
+}
+
+export function addList(program: Command): void {
+  const command = program
+    .command('list')
+    .description('list nodes, actors (also dead ones), placement groups, or tasks')
+    .addArgument(new Argument('<what>').choices(kinds))
+    .option('--json', 'print it as JSON')
+    .option(
+      '--phase <phases>',
+      'only in these phases: pending, starting, alive, dead (groups: waiting, ready), with commas',
+    );
+  withConnection(command).action(list);
+}
+
+async function list(kind: Kind, options: ListOptions): Promise<void> {
+  const wanted = phasesOf(kind, options.phase);
+  await using cluster = await openConnection(options);
+  const { found, text } = await listings[kind](cluster, wanted);
+  console.log(options.json ? JSON.stringify(found, null, 2) : text);
+}
+
+const actorPhases = ['pending', 'starting', 'alive', 'dead'];
+const phases: Readonly<Record<Kind, readonly string[]>> = {
+  nodes: [],
+  actors: actorPhases,
+  groups: ['waiting', 'ready'],
+  tasks: actorPhases,
+};
+
+type Wanted = (phase: string) => boolean;
+
+function phasesOf(kind: Kind, text: string | undefined): Wanted {
+  // Leases come and go: their dead are many.
+  if (text === undefined) return (phase) => kind !== 'tasks' || phase !== 'dead';
+  const chosen = text.split(',').map((phase) => phase.trim());
+  for (const phase of chosen) {
+    if (phases[kind].includes(phase)) continue;
+    const known = phases[kind].join(', ') || 'none';
+    throw new RuntimeError('E_OPTION', `--phase ${phase}: ${kind} have the phases: ${known}`);
+  }
+  return (phase) => chosen.includes(phase);
+}
+
+interface Listing {
+  /** For `--json`. */
+  readonly found: unknown;
+  readonly text: string;
+}
+
+const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Promise<Listing>>> = {
+  async nodes(cluster) {
+    const [{ nodes }, stats] = await Promise.all([cluster.status(), cluster.stats()]);
+    const found = nodes.map((node) => ({ ...node, stats: stats[node.name] ?? null }));
+    const rows = found.map(({ id, name, total, free, gpus, lagMs, stats: known }) => [
+      id,
+      name,
+      amounts(total),
+      amounts(free),
+      `${gpus.length}`,
+      known ? `${known.busy} busy, ${known.warm} warm` : '',
+      known ? `${Math.round(known.rssBytes / 2 ** 20)} MiB` : '',
+      `${lagMs.toFixed(0)} ms`,
+    ]);
+    const header = ['id', 'name', 'total', 'free', 'GPUs', 'hosts', 'memory', 'lag'];
+    return { found, text: table(header, rows) };
+  },
+
+  async actors(cluster, wanted) {
+    const { actors } = await cluster.status();
+    const found = actors.filter((actor) => !isTaskWorker(actor) && wanted(actor.phase));
+    return { found, text: actorTable(found) };
+  },
+
+  async groups(cluster, wanted) {
+    const { groups } = await cluster.status();
+    const phaseOf = ({ ready }: { readonly ready: boolean }): string =>
+      ready ? 'ready' : 'waiting';
+    const found = groups.filter((group) => wanted(phaseOf(group)));
+    const rows = found.map((group) => [
+      group.id,
+      group.strategy,
+      phaseOf(group),
+      group.nodes.join(', '),
+      group.note ?? '',
+    ]);
+    return { found, text: table(['id', 'strategy', 'phase', 'nodes', ''], rows) };
+  },
+
+  async tasks(cluster, wanted) {
+    const [{ actors }, stats] = await Promise.all([cluster.status(), cluster.stats()]);
+    const workers = actors.filter((actor) => isTaskWorker(actor) && wanted(actor.phase));
+    const functions = sum(Object.values(stats).flatMap(({ tasks }) => tasks));
+    const rows = functions.map(({ name, finished, failed }) => [name, `${finished}`, `${failed}`]);
+    const text = [table(['function', 'finished', 'failed'], rows), '', actorTable(workers)];
+    return { found: { functions, workers }, text: text.join('\n') };
+  },
+};
+
+/** The head's label of a process that runs tasks. */
+const isTaskWorker = ({ label }: ActorStatus): boolean => label === 'task worker';
+
+const actorTable = (actors: readonly ActorStatus[]): string =>
+  table(
+    ['id', 'class', 'phase', 'node', 'resources', ''],
+    actors.map(({ id, label, phase, node, resources, note }) => [
+      id,
+      label,
+      phase,
+      node ?? '',
+      amounts(resources),
+      note?.split('\n')[0] ?? '',
+    ]),
+  );
+
+/** Of all nodes together, by name. */
+function sum(counts: readonly TaskCount[]): readonly TaskCount[] {
+  const sums = new Map<string, TaskCount>();
+  for (const { name, finished, failed } of counts) {
+    const known = sums.get(name) ?? { finished: 0, failed: 0 };
+    const next = { finished: known.finished + finished, failed: known.failed + failed };
+    sums.set(name, { name, ...next });
+  }
+  return [...sums.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const amounts = (resources: Readonly<Record<string, number>>): string =>
+  Object.entries(resources)
+    .map(([name, units]) => `${Math.round(units * 10_000) / 10_000} ${name}`)
+    .join(', ');

@@ -1,0 +1,114 @@
+/** What an agent does for those who watch: passes lines on, counts, collects what its hosts have run. */
+
+import type { ActorId, NodeId } from '../ids.js';
+import type { Message } from '../wire/messages.js';
+import type { Peer } from '../wire/peer.js';
+import { LogFeed } from './log-feed.js';
+import { UsageSum } from './process-usage.js';
+import type { HostTrace, NodeStats, Output } from './reports.js';
+import { maxSpans } from './span-ring.js';
+import { TaskCounts } from './task-counts.js';
+
+export interface AgentView {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly head: () => Peer | undefined;
+  /** Process ids of all hosts. */
+  readonly pids: () => readonly number[];
+  /** Links of the hosts that have an actor. */
+  readonly busy: () => readonly Peer[];
+}
+
+/** A host that does not answer within this is left out of a trace. */
+const traceMs = 2_000;
+
+export class AgentObserver {
+  readonly #agent: AgentView;
+  readonly #logs: LogFeed;
+  readonly #usage = new UsageSum();
+  readonly #tasks = new TaskCounts();
+  /** Of hosts that have ended, oldest first. */
+  readonly #ended: HostTrace[] = [];
+  #latestDropped = 0;
+
+  constructor(agent: AgentView) {
+    this.#agent = agent;
+    this.#logs = new LogFeed({
+      node: agent.name,
+      send: async (batch) => agent.head()?.request({ kind: 'log.lines', ...batch }),
+    });
+  }
+
+  /** Whether the message was not the agent's own business. */
+  serve(peer: Peer, message: Message): boolean {
+    switch (message.kind) {
+      case 'host.stats':
+        for (const task of message.tasks) this.#tasks.add(task);
+        this.#latestDropped += message.latestDropped;
+        return true;
+      case 'log.flush':
+        void this.#logs.flush().then(() => {
+          peer.send({ kind: 'reply', id: message.id, value: null });
+        });
+        return true;
+      case 'trace.get':
+        void this.#trace().then((value) => peer.send({ kind: 'reply', id: message.id, value }));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** An actor begins; the returned function takes what its process prints. */
+  begins(actor: ActorId, label: string): (stream: Output, text: string) => void {
+    return this.#logs.open(actor, label);
+  }
+
+  /** An actor's process is gone. */
+  exited(actor: ActorId): void {
+    this.#logs.close(actor);
+  }
+
+  /** What a host that was asked to end has run. Together no more is kept than of one host. */
+  keep(trace: HostTrace | undefined): void {
+    if (!trace) return;
+    this.#ended.push(trace);
+    let spans = this.#ended.reduce((sum, { name }) => sum + name.length, 0);
+    while (spans > maxSpans && this.#ended.length > 1) spans -= this.#ended.shift()!.name.length;
+  }
+
+  beat(): void {
+    const node = this.#agent.id;
+    this.#agent.head()?.send({ kind: 'node.stats', node, stats: this.#stats() }, 'control');
+  }
+
+  stop(): void {
+    this.#logs.stop();
+  }
+
+  #stats(): NodeStats {
+    const pids = this.#agent.pids();
+    const busy = this.#agent.busy().length;
+    return {
+      warm: Math.max(0, pids.length - busy),
+      busy,
+      ...this.#usage.sample(pids),
+      linesDropped: this.#logs.dropped,
+      latestDropped: this.#latestDropped,
+      tasks: this.#tasks.list(),
+    };
+  }
+
+  async #trace(): Promise<readonly HostTrace[]> {
+    const signal = AbortSignal.timeout(traceMs);
+    const living = await Promise.allSettled(
+      this.#agent
+        .busy()
+        .map((host) => host.request<HostTrace | null>({ kind: 'trace.get' }, { signal })),
+    );
+    const answered = living.flatMap((host) =>
+      host.status === 'fulfilled' && host.value ? [host.value] : [],
+    );
+    return [...this.#ended, ...answered];
+  }
+}

@@ -1,0 +1,171 @@
+/** `list`, `logs` and `timeline` as a user runs them, against a head and a node that were started by hand. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import anyTest, { type TestFn } from 'ava';
+import { type Cluster, connect, type Remote } from '../../../runtime/index.js';
+import type { ChromeTrace } from '../../../runtime/observe/chrome-trace.js';
+import { Terminal } from '../../helpers/command.js';
+import { until } from '../../helpers/until.js';
+
+type Talkers = typeof import('../../fixtures/actors/talker.js');
+
+interface Context {
+  readonly terminal: Terminal;
+  readonly cluster: Cluster;
+  readonly lib: Remote<Talkers>;
+}
+
+const test = anyTest as TestFn<Context>;
+
+test.serial.before(async (t) => {
+  const terminal = new Terminal();
+  const head = terminal.start('start', '--head', '--port', '0', '--cpus', '3', '--name', 'n0');
+  const [, address] = await head.printed(/Head at (ws:\S+),/);
+  await head.printed(/Node n0 joined/);
+  terminal.env['PATCHBAY_ADDRESS'] = address!;
+  const token = terminal.token();
+  const cluster = await connect({ address: address!, token, logToDriver: false });
+  const talkers = new URL('../../fixtures/actors/talker.js', import.meta.url);
+  t.context = { terminal, cluster, lib: await cluster.load<Talkers>(talkers) };
+});
+
+test.serial.after.always(async (t) => {
+  await t.context.cluster.close();
+  await t.context.terminal[Symbol.asyncDispose]();
+});
+
+/** What a command prints with `--json`. */
+async function json<Value>({ terminal }: Context, ...args: readonly string[]): Promise<Value> {
+  const { code, stdout, stderr } = await terminal.run(...args, '--json');
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as Value;
+}
+
+test.serial('list actors: phases, names and filters', async (t) => {
+  const { terminal, lib } = t.context;
+  const alive = await lib.Talker.create({ name: 'alive', resources: {} });
+  const dead = await lib.Talker.create({ name: 'dead', resources: {} });
+  await t.throwsAsync(dead.die());
+  const all = await terminal.run('list', 'actors');
+  t.regex(all.stdout, /^id +class +phase +node +resources/);
+  t.regex(all.stdout, /Talker "alive" +alive +n0/);
+  t.regex(all.stdout, /Talker "dead" +dead .*ended with exit code 3/);
+  const some = await json<{ label: string }[]>(t.context, 'list', 'actors', '--phase', 'alive');
+  t.deepEqual(
+    some.map(({ label }) => label),
+    ['Talker "alive"'],
+  );
+  const wrong = await terminal.run('list', 'actors', '--phase', 'asleep');
+  t.is(wrong.code, 1);
+  t.regex(wrong.stderr, /E_OPTION: --phase asleep: actors have the phases: pending, starting/);
+  await alive.kill();
+});
+
+test.serial('list nodes and groups', async (t) => {
+  const { cluster, terminal } = t.context;
+  await using group = await cluster.group([{ cpu: 1 }, { cpu: 1 }]);
+  await until('the agent has told how its hosts are', async () => 'n0' in (await cluster.stats()));
+  const nodes = await terminal.run('list', 'nodes');
+  t.regex(nodes.stdout, /n0 +3 cpu +1 cpu +0 +\d busy, \d warm +\d+ MiB/);
+  const groups = await terminal.run('list', 'groups', '--phase', 'ready');
+  t.regex(groups.stdout, new RegExp(`${group.id} +pack +ready +n0, n0`));
+  t.deepEqual(await json(t.context, 'list', 'groups', '--phase', 'waiting'), []);
+});
+
+interface Tasks {
+  readonly functions: readonly { name: string; finished: number; failed: number }[];
+  readonly workers: readonly { phase: string }[];
+}
+
+test.serial('list tasks: what has finished and failed, by function', async (t) => {
+  const { lib, terminal } = t.context;
+  await Promise.all([
+    lib.say('a'),
+    lib.say('b'),
+    lib.say('c'),
+    t.throwsAsync(async () => lib.fail()),
+  ]);
+  const counted = async (): Promise<Tasks> => json<Tasks>(t.context, 'list', 'tasks');
+  await until('hosts and agent have told', async () => (await counted()).functions.length === 2);
+  t.deepEqual((await counted()).functions, [
+    { name: 'fail', finished: 0, failed: 1 },
+    { name: 'say', finished: 3, failed: 0 },
+  ]);
+  t.regex((await terminal.run('list', 'tasks')).stdout, /function +finished +failed\nfail +0 +1\n/);
+});
+
+test.serial('logs: of the living and the dead, by name and id, and only the last', async (t) => {
+  const { cluster, lib, terminal } = t.context;
+  const talker = await lib.Talker.create({ name: 'logged', resources: {} });
+  for (const text of ['one', 'two', 'three']) await talker.say(text);
+  await talker.complain('four');
+  const read = async (...args: readonly string[]): Promise<string> =>
+    (await terminal.run('logs', ...args)).stdout;
+  const id = (await cluster.status()).actors.find(({ label }) => label.includes('logged'))!.id;
+  await until('all is there', async () => (await terminal.run('logs', id)).stderr === 'four\n');
+  t.is(await read('logged'), 'one\ntwo\nthree\n');
+  t.is(await read('logged', '--tail', '2'), 'three\n');
+  await t.throwsAsync(talker.die());
+  const { stdout, stderr } = await terminal.run('logs', 'logged');
+  t.deepEqual([stdout, stderr], ['one\ntwo\nthree\n', 'four\nlast words\n']);
+  const unknown = await terminal.run('logs', 'nobody');
+  t.is(unknown.code, 1);
+  t.regex(unknown.stderr, /E_NAME_UNKNOWN: no actor with the name or id nobody/);
+});
+
+test.serial('logs --follow goes on until the actor is dead', async (t) => {
+  const { lib, terminal } = t.context;
+  const talker = await lib.Talker.create({ name: 'followed', resources: {} });
+  await talker.say('before');
+  const following = terminal.start('logs', 'followed', '--follow');
+  await following.printed(/before/);
+  await talker.say('after');
+  await following.printed(/after/);
+  await t.throwsAsync(talker.die());
+  const { code, stdout, stderr } = await following.outcome;
+  t.deepEqual([code, stdout, stderr], [0, 'before\nafter\n', 'last words\n']);
+});
+
+test.serial('logs --follow ends in peace when it is told to', async (t) => {
+  const { lib, terminal } = t.context;
+  const talker = await lib.Talker.create({ name: 'left', resources: {} });
+  await talker.say('hello');
+  const following = terminal.start('logs', 'left', '--follow');
+  await following.printed(/hello/);
+  following.kill('SIGINT');
+  const { code, stderr } = await following.outcome;
+  t.deepEqual([code, stderr], [0, '']);
+  await talker.kill();
+});
+
+test.serial('timeline: spans of calls and tasks, on named processes and threads', async (t) => {
+  const { lib, terminal } = t.context;
+  const talker = await lib.Talker.create({ name: 'timed', resources: {} });
+  await talker.say('a');
+  await t.throwsAsync(talker.fail());
+  await lib.say('b');
+  const { code, stdout, stderr } = await terminal.run('timeline', '-o', 'trace.json');
+  t.is(code, 0, stderr);
+  t.regex(stdout, /trace\.json: \d+ spans of \d+ hosts on 1 nodes/);
+  const text = readFileSync(join(terminal.folder, 'trace.json'), 'utf8');
+  const { traceEvents } = JSON.parse(text) as ChromeTrace;
+  const named = (what: string): readonly unknown[] =>
+    traceEvents.filter(({ name }) => name === what).map(({ args }) => args?.['name']);
+  t.deepEqual(named('process_name'), ['n0']);
+  const thread = traceEvents.find(({ args }) =>
+    String(args?.['name']).startsWith('Talker "timed"'),
+  )!;
+  const spans = traceEvents.filter(({ ph, tid }) => ph === 'X' && tid === thread.tid);
+  t.deepEqual(
+    spans.map(({ name, cat, args }) => [name, cat, args?.['failed']]),
+    [
+      ['say', 'actor', undefined],
+      ['fail', 'actor', true],
+    ],
+  );
+  t.true(spans.every(({ ts, dur }) => ts! >= 0 && dur! >= 0));
+  t.true(traceEvents.some(({ name, cat }) => name === 'say' && cat === 'task'));
+  // Actors that have been stopped are in it as well; one that died took its spans along.
+  t.true(named('thread_name').some((name) => String(name).startsWith('Talker "left"')));
+});
