@@ -32,7 +32,7 @@ export interface Emission {
   readonly borders: readonly BorderGroup[];
   readonly norms: readonly NormGroup[];
   readonly ports: ReadonlyMap<NodeProto, readonly BorderPort[]>;
-  /** Picked rows by member, float32 [*, rowSize]. */
+  /** Picked rows by member in graph order, flat. */
   readonly published: Map<BorderMember, string>;
   /** [1, 2]: gn_a and 1. */
   readonly weights: string;

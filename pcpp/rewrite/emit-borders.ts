@@ -3,7 +3,6 @@
 
 import { type AttributeProto, elementTypes, type NodeProto } from '../onnx/messages.js';
 import type { BorderPort, Emission } from './emission.js';
-import type { BorderGroup } from './site-groups.js';
 import { product } from './tags.js';
 
 /** Zero padding of rows comes from the host: columns keep theirs. */
@@ -22,17 +21,12 @@ export function joinBorders(emission: Emission, port: BorderPort, value: string)
   if (picks) {
     const rowSize = tag.inner * product(dims.slice(tag.axis + 1));
     const picked = builder.op('Gather', [builder.reshape(value, [-1, rowSize]), picks]);
-    published.set(member, builder.casted(picked, type, elementTypes.float32));
+    const wide = builder.casted(picked, type, elementTypes.float32);
+    published.set(member, builder.reshape(wide, [-1]));
   }
   const open = dims.map((dim, axis) => (axis === tag.axis ? -1 : dim));
   const [above, below] = [before, after].map((block) =>
     builder.casted(builder.reshape(block, open), elementTypes.float32, type),
   ) as [string, string];
   return builder.concat([above, value, below], tag.axis);
-}
-
-/** @returns What all members of a site publish, flat. */
-export function joinPublished({ builder, published }: Emission, group: BorderGroup): string {
-  const parts = group.members.map((member) => published.get(member)!);
-  return builder.reshape(parts.length === 1 ? parts[0]! : builder.concat(parts, 0), [-1]);
 }

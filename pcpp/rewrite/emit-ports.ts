@@ -3,7 +3,6 @@
 import { elementTypes } from '../onnx/messages.js';
 import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
 import { type Emission, isSent } from './emission.js';
-import { joinPublished } from './emit-borders.js';
 import { pickedOuters } from './sites.js';
 
 /** The name of the open row axis. */
@@ -42,7 +41,9 @@ export function emitOutputs(emission: Emission): Axes[] {
   };
   flat(
     'borders_out',
-    emission.borders.filter(isSent).map((group) => joinPublished(emission, group)),
+    emission.borders
+      .filter(isSent)
+      .flatMap(({ members }) => members.map((member) => emission.published.get(member)!)),
   );
   const moments = emission.norms.map(({ members }) => {
     const values = members.map(({ node }) => emission.moments.get(node)!);
@@ -50,6 +51,18 @@ export function emitOutputs(emission: Emission): Axes[] {
   });
   flat('gn_rows', moments);
   return outputs;
+}
+
+/**
+ * Values in the order in which they are to be written. ONNX Runtime runs what it can in the reverse of this order: so
+ * the rows of an activation are picked as soon as it is there. Otherwise they all are at the end, and keep every
+ * activation in memory until then.
+ */
+export function writingOrder(emission: Emission, outputs: readonly Axes[]): string[] {
+  const names = outputs.map((port) => port.name);
+  const others = names.filter((name) => name !== 'borders_out');
+  const picked = [...emission.published.values()].reverse();
+  return [...others, ...picked, ...names.filter((name) => name === 'borders_out')];
 }
 
 /** @param ports The model's inputs as the oracle saw them. */

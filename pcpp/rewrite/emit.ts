@@ -21,7 +21,7 @@ import { beginEmission, type Emission } from './emission.js';
 import { joinBorders, withRowPads } from './emit-borders.js';
 import { channelMoments } from './emit-moments.js';
 import { affineTail, emitNorm } from './emit-norm.js';
-import { castPorts, emitOutputs, inputsOf } from './emit-ports.js';
+import { castPorts, emitOutputs, inputsOf, writingOrder } from './emit-ports.js';
 import type { Propagation } from './propagate.js';
 import { sortAndPrune } from './prune.js';
 import type { Edit } from './rule.js';
@@ -52,7 +52,7 @@ export function emitPatchGraph(
   const { nodes, initializers } = sortAndPrune(
     emission.builder.nodes,
     [...(model.graph.initializer ?? []), ...emission.builder.initializers],
-    outputs.map((port) => port.name),
+    writingOrder(emission, outputs),
   );
   const graph = {
     ...model.graph,
