@@ -36,6 +36,7 @@ export class Head implements AsyncDisposable {
     this.#endpoint = new Endpoint({
       role: 'head',
       token,
+      http: (request, response) => this.#observer.http(request, response),
       events: {
         message: (peer, message) => this.#message(peer, message),
         joined: (_, hello) => log.info({ process: hello.process }, `${hello.role} joined`),
@@ -63,6 +64,7 @@ export class Head implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#ticks);
+    this.#observer.close();
     await this.#endpoint.close('the head stops');
   }
 
@@ -92,10 +94,9 @@ export class Head implements AsyncDisposable {
   }
 
   #step(event: HeadEvent): void {
-    for (const { to, send } of step(this.#state, event)) {
-      this.#endpoint.peers.get(to)?.send(send);
-    }
-    this.#observer.stepped(event);
+    const effects = step(this.#state, event);
+    for (const { to, send } of effects) this.#endpoint.peers.get(to)?.send(send);
+    this.#observer.stepped(event, effects);
   }
 
   #answer(peer: Peer, id: number, body: () => unknown): void {

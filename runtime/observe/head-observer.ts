@@ -1,10 +1,13 @@
 /** What the head does for those who watch: logs, metrics and traces. It decides nothing and changes no state. */
 
-import type { HeadEvent } from '../head/brain.js';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { messageOf } from '../errors.js';
+import type { Effect, HeadEvent } from '../head/brain.js';
 import type { NodeId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { type HeadView, LogHub } from './log-hub.js';
+import { HeadMetrics } from './metrics.js';
 import type { HostTrace, NodeStats, NodeTrace } from './reports.js';
 
 /** An agent that does not answer within this is left out of a trace. */
@@ -14,10 +17,12 @@ export class HeadObserver {
   readonly #head: HeadView;
   readonly #logs: LogHub;
   readonly #stats = new Map<NodeId, NodeStats>();
+  readonly #metrics: HeadMetrics;
 
   constructor(head: HeadView) {
     this.#head = head;
     this.#logs = new LogHub(head);
+    this.#metrics = new HeadMetrics(head, this.#stats);
   }
 
   /** Whether the message was not the brain's business. */
@@ -41,11 +46,29 @@ export class HeadObserver {
 
   left(peer: Peer): void {
     this.#logs.left(peer);
+    this.#metrics.left(peer);
+  }
+
+  /** A plain HTTP request that has shown the token. */
+  http(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('there is only GET /metrics\n');
+      return;
+    }
+    this.#metrics.text().then(
+      (text) => response.writeHead(200, { 'content-type': this.#metrics.contentType }).end(text),
+      (error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`),
+    );
+  }
+
+  close(): void {
+    this.#metrics.close();
   }
 
   /** After every step of the brain. */
-  stepped(event: HeadEvent): void {
+  stepped(event: HeadEvent, effects: readonly Effect[]): void {
     this.#logs.settle();
+    this.#metrics.stepped(effects.filter(({ send }) => send.kind === 'actor.start').length);
     if (!('tick' in event)) return;
     this.#logs.tidy();
     for (const node of this.#stats.keys()) {

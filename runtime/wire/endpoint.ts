@@ -21,6 +21,7 @@ import {
   tokenMatches,
   welcomeHeader,
 } from './handshake.js';
+import { guardHttp, type HttpHandler } from './http.js';
 import { memoryLoop } from './link.js';
 import { authenticated, Listener, refuse } from './listener.js';
 import type { Message, MessageOf, Role } from './messages.js';
@@ -48,6 +49,8 @@ export interface EndpointOptions {
   readonly maxUnauthenticated?: number;
   /** A handshake must finish within this. @default 5_000 */
   readonly handshakeMs?: number;
+  /** Answers plain HTTP requests that show the token. @default none is answered */
+  readonly http?: HttpHandler;
 }
 
 /** Machines are told apart by name: containers that share a kernel do not share a Unix socket's folder. */
@@ -76,6 +79,7 @@ export class Endpoint {
     this.#listener = new Listener({
       maxUnauthenticated: options.maxUnauthenticated ?? 64,
       handshakeMs: options.handshakeMs ?? 5_000,
+      request: guardHttp(options.token, options.http),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });
     this.#sockets.on('headers', (headers) => {

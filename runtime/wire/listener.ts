@@ -4,12 +4,15 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { messageOf, RuntimeError } from '../errors.js';
+import type { HttpHandler } from './http.js';
 
 export interface ListenerOptions {
   /** Sockets that may be open without a finished handshake. */
   readonly maxUnauthenticated: number;
   /** A handshake must finish within this. */
   readonly handshakeMs: number;
+  /** Requests that are no handshake. */
+  readonly request: HttpHandler;
   /** Settles the handshake: `refuse` it, or call `authenticated` and take the socket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
@@ -28,9 +31,7 @@ export class Listener {
    * @throws RuntimeError `E_LISTEN` if the address cannot be bound.
    */
   bind(where: { host: string; port: number } | { path: string }): Promise<number> {
-    const server = createServer((_, response) => {
-      response.writeHead(426, { 'content-type': 'text/plain' }).end('WebSocket only\n');
-    });
+    const server = createServer((request, response) => this.#options.request(request, response));
     server.on('connection', (socket) => this.#watch(socket));
     server.on('upgrade', (request, socket, head) => {
       // The server has let go of the socket: without a listener, a caller who hangs up now would end this process.

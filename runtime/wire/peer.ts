@@ -24,16 +24,25 @@ export interface PeerEvents {
   closed(peer: Peer, why: string): void;
 }
 
+/** What went over a peer's link, frame headers included. */
+export interface PeerCounts {
+  messagesIn: number;
+  messagesOut: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
 export class Peer {
   readonly process: ProcessId;
   readonly name: string;
   readonly traffic: LatestTraffic = { latestMessages: 0, latestPayloadBytes: 0, latestDropped: 0 };
+  readonly counts: PeerCounts = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
   readonly #events: PeerEvents;
   readonly #revive: Revive;
   readonly #pending = new PendingAnswers();
   readonly #latest: LatestLane;
   readonly #outbox: Record<Lane, Message[]> = { control: [], call: [], latest: [] };
-  #unsent: { readonly bytes: Uint8Array<ArrayBuffer>; readonly lane: Lane }[] = [];
+  #unsent: Parameters<Link['send']>[] = [];
   #link: Link | undefined;
   #nextId = 1;
   #flushing = false;
@@ -83,7 +92,7 @@ export class Peer {
     const unsent = this.#unsent;
     this.#unsent = [];
     try {
-      for (const { bytes, lane } of unsent) this.#transmit(bytes, lane);
+      for (const [bytes, lane] of unsent) this.#transmit(bytes, lane);
     } catch (cause) {
       this.#break(new RuntimeError('E_BACKPRESSURE', messageOf(cause), { cause }));
     }
@@ -201,6 +210,7 @@ export class Peer {
       this.#outbox[lane] = [];
       try {
         this.#transmit(encodeFrame(batch), lane);
+        this.counts.messagesOut += batch.length - 1;
       } catch {
         for (const message of batch) this.#sendAlone(message, lane);
       }
@@ -233,13 +243,22 @@ export class Peer {
   }
 
   #transmit(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void {
-    if (this.#link) this.#link.send(bytes, lane);
-    else if (this.#closed === undefined) this.#unsent.push({ bytes, lane });
+    if (this.#link) {
+      this.#link.send(bytes, lane);
+      this.counts.messagesOut++;
+      this.counts.bytesOut += bytes.byteLength;
+    } else if (this.#closed === undefined) {
+      this.#unsent.push([bytes, lane]);
+    }
   }
 
   #receive(frame: Uint8Array<ArrayBuffer>): void {
+    this.counts.bytesIn += frame.byteLength;
     try {
-      for (const message of decodeFrame(frame, this.#revive)) this.#dispatch(message, frame);
+      for (const message of decodeFrame(frame, this.#revive)) {
+        this.counts.messagesIn++;
+        this.#dispatch(message, frame);
+      }
     } catch (error) {
       const text = `${this.name}: ${messageOf(error)}`;
       this.#break(new RuntimeError('E_PROTOCOL', text, { cause: error }));
