@@ -36,6 +36,7 @@ export class AgentObserver {
     this.#logs = new LogFeed({
       node: agent.name,
       send: async (batch) => agent.head()?.request({ kind: 'log.lines', ...batch }),
+      isReady: () => agent.head()?.closed === false,
     });
   }
 

@@ -9,19 +9,25 @@ export interface LogFeedOptions {
   readonly node: string;
   /** Settles when the batch was taken. */
   readonly send: (batch: LogBatch) => Promise<unknown>;
+  /** Whether there is somebody to send to; until then lines wait. @default always */
+  readonly isReady?: () => boolean;
   readonly limits?: Partial<LogLimits>;
   /** Milliseconds. @default performance.now */
   readonly clock?: () => number;
+  /** Runs something a little later, so that lines go together; returns how to call it off. @default after 20 ms */
+  readonly later?: (run: () => void) => () => void;
 }
 
-/** Lines wait so long for others to go with. */
-const gatherMs = 20;
+const after20 = (run: () => void): (() => void) => {
+  const timer = setTimeout(run, 20);
+  return () => clearTimeout(timer);
+};
 
 export class LogFeed {
   readonly #options: LogFeedOptions;
   readonly #limits: LogLimits;
   readonly #open = new Map<ActorId, { readonly label: string; readonly log: ActorLog }>();
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
   #sending = false;
   /** Of actors that are gone. */
   #dropped = 0;
@@ -62,7 +68,7 @@ export class LogFeed {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     this.#open.clear();
   }
 
@@ -74,13 +80,14 @@ export class LogFeed {
 
   #schedule(): void {
     if (this.#sending) return;
-    this.#timer ??= setTimeout(() => void this.#pump(), gatherMs);
+    const { later = after20 } = this.#options;
+    this.#callOff ??= later(() => void this.#pump());
   }
 
   async #pump(): Promise<void> {
-    this.#timer = undefined;
+    this.#callOff = undefined;
     this.#sending = true;
-    await this.#sendAll();
+    if (this.#options.isReady?.() ?? true) await this.#sendAll();
     this.#sending = false;
     if ([...this.#open.values()].some(({ log }) => !log.isEmpty)) this.#schedule();
   }

@@ -24,8 +24,8 @@ export interface HeadView {
 interface Driver {
   /** Characters sent and not taken yet. */
   underWay: number;
-  /** Lines of an actor that were not sent because too many were under way. */
-  readonly missed: Map<ActorId, number>;
+  /** How many lines of an actor were not sent because too much was under way; the batch has none. */
+  readonly missed: Map<ActorId, { readonly lines: number; readonly batch: LogBatch }>;
 }
 
 interface Reader {
@@ -102,19 +102,7 @@ export class LogHub {
     const peer = this.#driverOf(actor);
     const driver = peer && this.#drivers.get(peer);
     if (!driver) return;
-    const size = lines.reduce((sum, { text }) => sum + text.length, 0);
-    const missed = driver.missed.get(actor) ?? 0;
-    if (driver.underWay + size > maxUnderWay) {
-      driver.missed.set(actor, missed + lines.length);
-      return;
-    }
-    driver.missed.delete(actor);
-    driver.underWay += size;
-    const all = missed > 0 ? [missedLine(missed), ...lines] : lines;
-    const taken = (): void => {
-      driver.underWay -= size;
-    };
-    peer.request({ kind: 'log.lines', actor, label, node, lines: all }).then(taken, taken);
+    pass(peer, driver, { actor, label, node, lines });
   }
 
   /** Owners may be actors themselves: follow them up to a driver. */
@@ -183,6 +171,26 @@ export class LogHub {
     this.#readers.delete(reader);
     reader.peer.send({ kind: 'stream.end', id: reader.id });
   }
+}
+
+/** As long as the driver takes lines: what it misses it is told when it has caught up. */
+function pass(peer: Peer, driver: Driver, batch: LogBatch): void {
+  const { actor, lines } = batch;
+  const size = lines.reduce((sum, { text }) => sum + text.length, 0);
+  const missed = driver.missed.get(actor)?.lines ?? 0;
+  if (driver.underWay > 0 && driver.underWay + size > maxUnderWay) {
+    driver.missed.set(actor, { lines: missed + lines.length, batch: { ...batch, lines: [] } });
+    return;
+  }
+  driver.missed.delete(actor);
+  driver.underWay += size;
+  const all = missed > 0 ? [missedLine(missed), ...lines] : lines;
+  const taken = (): void => {
+    driver.underWay -= size;
+    for (const late of [...driver.missed.values()]) pass(peer, driver, late.batch);
+  };
+  // A driver that is gone misses nothing.
+  peer.request({ kind: 'log.lines', ...batch, lines: all }).then(taken, () => undefined);
 }
 
 function give(reader: Reader, lines: readonly OutputLine[]): void {
