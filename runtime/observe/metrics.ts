@@ -15,6 +15,9 @@ type Samples = readonly (readonly [labels: Readonly<Record<string, string>>, val
 /** Names of resources are the users': no more than these are told. */
 const maxResources = 100;
 
+/** The event loop is looked at so often; what is measured includes it. */
+const resolutionMs = 10;
+
 const actorPhases = ['pending', 'starting', 'alive', 'dead'] as const;
 const groupPhases = ['waiting', 'ready', 'removing'] as const;
 
@@ -22,7 +25,7 @@ export class HeadMetrics {
   readonly #head: HeadView;
   readonly #stats: ReadonlyMap<NodeId, NodeStats>;
   readonly #registry = new Registry();
-  readonly #lag: IntervalHistogram = monitorEventLoopDelay();
+  readonly #lag: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs });
   #placements = 0;
   #deaths = 0;
   #lastGrave: ActorId | undefined;
@@ -112,7 +115,7 @@ export class HeadMetrics {
     this.#gauge('head_event_loop_lag_seconds', help, ['quantile'], () => {
       const values: Samples = [50, 99, 100].map((percent) => [
         { quantile: `${percent / 100}` },
-        this.#lag.percentile(percent) / 1e9,
+        Math.max(0, this.#lag.percentile(percent) / 1e9 - resolutionMs / 1e3),
       ]);
       this.#lag.reset();
       return values;
