@@ -7,6 +7,7 @@ import { RuntimeError, toWireError } from '../errors.js';
 import type { Lane } from '../wire/link.js';
 import type { CallMessage, Message, MessageOf } from '../wire/messages.js';
 import { streamWindow } from '../wire/stream.js';
+import { CallQueue } from './call-queue.js';
 import { CallScope } from './call-scope.js';
 
 /** Where answers go: a peer. */
@@ -24,10 +25,18 @@ export type Invoke = (
 export interface ExecutorOptions {
   readonly invoke: Invoke;
   readonly maxConcurrency: number;
-  /** Calls and tells that may wait; more are refused. @default unlimited */
+  /** Methods that have places of their own, beside those of all others. */
+  readonly groups?: readonly ConcurrencyGroup[];
+  /** Calls and tells that may wait in a group; more are refused. @default unlimited */
   readonly maxPending?: number;
   /** Told of errors that no caller waits for. */
   readonly onLostError: (method: string, error: unknown) => void;
+}
+
+export interface ConcurrencyGroup {
+  readonly methods: readonly string[];
+  /** Calls of these methods that may run at once. */
+  readonly maxConcurrency: number;
 }
 
 interface Running {
@@ -44,34 +53,38 @@ type Waiting =
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #running = new Map<AnswerSink, Map<number, Running>>();
-  readonly #queue: Waiting[] = [];
+  readonly #others: CallQueue<Waiting>;
+  readonly #groups = new Map<string, CallQueue<Waiting>>();
   readonly #all = new Set<CallScope>();
-  #busy = 0;
   #stopped = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    const run = (waiting: Waiting): Promise<void> =>
+      'tell' in waiting
+        ? this.#runTell(waiting.tell)
+        : this.#runCall(waiting.from, waiting.call, waiting.running);
+    this.#others = new CallQueue(options.maxConcurrency, run);
+    for (const { methods, maxConcurrency } of options.groups ?? []) {
+      const queue = new CallQueue(maxConcurrency, run);
+      for (const method of methods) this.#groups.set(method, queue);
+    }
   }
 
   receive(from: AnswerSink, message: CallMessage): void {
     switch (message.kind) {
-      case 'call':
-        if (this.#isFull()) {
-          const error = new RuntimeError('E_MAILBOX_FULL', this.#fullText(message.method));
-          from.send({ kind: 'error', id: message.id, error: toWireError(error) });
-        } else {
-          this.#enqueue(from, message);
-        }
+      case 'call': {
+        const full = this.#whyFull(message.method);
+        if (full) from.send({ kind: 'error', id: message.id, error: toWireError(full) });
+        else this.#enqueue(from, message);
         return;
-      case 'tell':
-        if (this.#isFull()) {
-          const error = new RuntimeError('E_MAILBOX_FULL', this.#fullText(message.method));
-          this.#options.onLostError(message.method, error);
-          return;
-        }
-        this.#queue.push({ tell: message });
-        this.#next();
+      }
+      case 'tell': {
+        const full = this.#whyFull(message.method);
+        if (full) this.#options.onLostError(message.method, full);
+        else this.#queueOf(message.method).push({ tell: message });
         return;
+      }
       case 'latest':
         void this.#runTell(message).then(() => {
           const { sender, actor, slot } = message;
@@ -102,18 +115,21 @@ export class Executor {
   /** Abort everything that runs and drop what waits. Nobody is answered any more: callers hear that the actor died. */
   stop(): void {
     this.#stopped = true;
-    this.#queue.length = 0;
+    this.#others.clear();
+    for (const queue of this.#groups.values()) queue.clear();
     for (const scope of this.#all) scope.abort();
   }
 
-  #isFull(): boolean {
-    const { maxPending, maxConcurrency } = this.#options;
-    if (maxPending === undefined || this.#busy < maxConcurrency) return false;
-    return this.#queue.length >= maxPending;
+  #queueOf(method: string): CallQueue<Waiting> {
+    return this.#groups.get(method) ?? this.#others;
   }
 
-  #fullText(method: string): string {
-    return `${method} is refused: ${this.#queue.length} calls wait already, which is maxPending`;
+  #whyFull(method: string): RuntimeError | undefined {
+    const { maxPending } = this.#options;
+    const { pending, isBusy } = this.#queueOf(method);
+    if (maxPending === undefined || !isBusy || pending < maxPending) return undefined;
+    const text = `${method} is refused: ${pending} calls wait already, which is maxPending`;
+    return new RuntimeError('E_MAILBOX_FULL', text);
   }
 
   #enqueue(from: AnswerSink, call: MessageOf<'call'>): void {
@@ -122,24 +138,7 @@ export class Executor {
     const calls = this.#running.get(from) ?? new Map<number, Running>();
     this.#running.set(from, calls);
     calls.set(call.id, running);
-    this.#queue.push({ from, call, running });
-    this.#next();
-  }
-
-  #next(): void {
-    while (this.#busy < this.#options.maxConcurrency) {
-      const waiting = this.#queue.shift();
-      if (!waiting) return;
-      this.#busy++;
-      const run =
-        'tell' in waiting
-          ? this.#runTell(waiting.tell)
-          : this.#runCall(waiting.from, waiting.call, waiting.running);
-      void run.then(() => {
-        this.#busy--;
-        this.#next();
-      });
-    }
+    this.#queueOf(call.method).push({ from, call, running });
   }
 
   async #runCall(from: AnswerSink, call: MessageOf<'call'>, running: Running): Promise<void> {

@@ -5,10 +5,10 @@ import type { Remote } from '../client/remote.js';
 import { messageOf, RuntimeError } from '../errors.js';
 import { CallScope } from './call-scope.js';
 import { type ActorContext, type ActorSurroundings, runInContext } from './context.js';
-import type { Invoke } from './executor.js';
+import type { ConcurrencyGroup, Invoke } from './executor.js';
 import { checkMethodNames } from './handle.js';
 
-type ActorClass = new (...args: never[]) => object;
+export type ActorClass = new (...args: never[]) => object;
 
 /** What a class may say of itself in `static readonly actor`. */
 export interface ActorOptions {
@@ -16,6 +16,11 @@ export interface ActorOptions {
   readonly thread?: boolean;
   /** Calls that may run at once. @default 1 */
   readonly maxConcurrency?: number;
+  /**
+   * Methods with places of their own: `{ io: { methods: ['fetch'], maxConcurrency: 4 } }` keeps slow fetches from
+   * holding up everything else. Each caller's order holds within a group. @default none
+   */
+  readonly concurrencyGroups?: Readonly<Record<string, ConcurrencyGroup>>;
 }
 
 export type Module = Readonly<Record<string, unknown>>;

@@ -8,11 +8,11 @@ import type { ActorIdentity, ActorSurroundings } from '../actor/context.js';
 import { Executor, type Invoke } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
 import {
+  type ActorClass,
   classOf,
   functionsOf,
   Instance,
   importModule,
-  type Module,
   optionsOf,
 } from '../actor/instance.js';
 import { EndpointOutbound } from '../actor/outbound.js';
@@ -147,13 +147,16 @@ export class Host {
       cluster: this.#client,
       module: <M>() => this.#client.twin<M>({ code: spec.code, exports: Object.keys(module) }),
     };
-    const { living, maxConcurrency } =
-      spec.exportName === ''
-        ? { living: Instance.of(surroundings, functionsOf(module)), maxConcurrency: 1 }
-        : await this.#startActor(surroundings, file, module, spec);
+    const isWorker = spec.exportName === '';
+    const Class = isWorker ? undefined : classOf(module, spec.exportName);
+    const options = Class ? optionsOf(Class) : {};
+    const living = Class
+      ? await this.#startActor(surroundings, file, Class, spec)
+      : Instance.of(surroundings, functionsOf(module));
     const executor = new Executor({
-      invoke: this.#watch.watch(living.invoke, spec.exportName === '' ? 'task' : 'actor'),
-      maxConcurrency,
+      invoke: this.#watch.watch(living.invoke, isWorker ? 'task' : 'actor'),
+      maxConcurrency: spec.maxConcurrency ?? options.maxConcurrency ?? 1,
+      groups: Object.values(options.concurrencyGroups ?? {}),
       ...(spec.maxPending === undefined ? {} : { maxPending: spec.maxPending }),
       onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
     });
@@ -164,29 +167,17 @@ export class Host {
   async #startActor(
     surroundings: ActorSurroundings,
     file: string,
-    module: Module,
+    Class: ActorClass,
     spec: ActorSpec,
-  ): Promise<{ living: Living; maxConcurrency: number }> {
-    const Class = classOf(module, spec.exportName);
-    const options = optionsOf(Class);
-    const maxConcurrency = spec.maxConcurrency ?? options.maxConcurrency ?? 1;
-    if (spec.thread ?? options.thread) {
+  ): Promise<Living> {
+    if (spec.thread ?? optionsOf(Class).thread) {
       const [outbound, endpoint, objects] = [this.#outbound, this.#endpoint, this.#objects];
       const { self, node, resources } = surroundings;
       const identity = { self, node, resources };
-      const thread = await ActorThread.start({
-        identity,
-        file,
-        spec,
-        outbound,
-        endpoint,
-        objects,
-      });
-      return { living: thread, maxConcurrency };
+      return ActorThread.start({ identity, file, spec, outbound, endpoint, objects });
     }
     const args = decodeValue(spec.args, this.#revive);
-    const living = Instance.create(surroundings, Class, args as readonly unknown[]);
-    return { living, maxConcurrency };
+    return Instance.create(surroundings, Class, args as readonly unknown[]);
   }
 
   /** The actor's own access to the cluster. */

@@ -238,3 +238,34 @@ test('an executor that stops answers nobody: the death of the actor is the answe
   await turn();
   t.deepEqual(sink.sent, []);
 });
+
+test('methods of a concurrency group have places of their own', async (t) => {
+  const log: string[] = [];
+  const endings = new Map<string, () => void>();
+  const executor = new Executor({
+    maxConcurrency: 1,
+    groups: [{ methods: ['fetch', 'ping'], maxConcurrency: 2 }],
+    maxPending: 1,
+    invoke: (method, [name]) => {
+      log.push(`${method} ${name}`);
+      return new Promise<void>((resolve) => endings.set(String(name), resolve));
+    },
+    onLostError: () => undefined,
+  });
+  const sink = new Sink();
+  executor.receive(sink, call(1, 'work', 'a'));
+  executor.receive(sink, call(2, 'work', 'b'));
+  executor.receive(sink, call(3, 'fetch', 'c'));
+  executor.receive(sink, call(4, 'ping', 'd'));
+  executor.receive(sink, call(5, 'fetch', 'e'));
+  t.deepEqual(log, ['work a', 'fetch c', 'ping d']);
+  // One waits in each group; more are refused, by group.
+  executor.receive(sink, call(6, 'ping', 'f'));
+  t.like(sink.sent[0], { kind: 'error', id: 6, error: { code: 'E_MAILBOX_FULL' } });
+  endings.get('c')!();
+  await turn();
+  t.deepEqual(log.slice(3), ['fetch e']);
+  endings.get('a')!();
+  await turn();
+  t.deepEqual(log.slice(4), ['work b']);
+});
