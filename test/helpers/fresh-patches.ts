@@ -1,10 +1,11 @@
 /** Checks that a patch graph computes what the original graph computes, when nothing is stale. */
 
 import type { ExecutionContext } from 'ava';
+import { feed, feedScalar, floatOutput } from '../../pcpp/model/feed.js';
 import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
 import { planPatches } from '../../pcpp/partition/plan.js';
 import type { PatchGraph } from '../../pcpp/rewrite/compile.js';
-import type { Tensor } from '../../pcpp/tensor.js';
+import { type Tensor, tensor } from '../../pcpp/tensor.js';
 import { maxAbsDifference } from './golden.js';
 import { PatchCrew } from './patch-crew.js';
 
@@ -74,10 +75,13 @@ async function runOriginal(
   conditioning: Values,
 ): Promise<Float32Array> {
   await using session = await Session.open(original);
-  const feeds: Record<string, Value> = { ...conditioning, sample: { type: 'float32', ...sample } };
-  if (session.inputs.some(({ name }) => name === 'timestep')) {
-    feeds['timestep'] = { type: 'float32', dims: [], data: Float32Array.of(timestep) };
+  const given: Record<string, Tensor> = { sample };
+  for (const [name, value] of Object.entries(conditioning)) {
+    if (value.type === 'float32') given[name] = tensor(value.dims, value.data);
   }
-  const results = await session.run(feeds);
-  return results['out_sample']!.data as Float32Array;
+  const feeds = session.inputs.map((port): [string, Value] => [
+    port.name,
+    port.name === 'timestep' ? feedScalar(port, timestep) : feed(port, given[port.name]!),
+  ]);
+  return floatOutput(await session.run(Object.fromEntries(feeds)), 'out_sample').data;
 }
