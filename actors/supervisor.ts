@@ -52,6 +52,7 @@ export function delayOf(
 }
 
 export class Supervisor<T> implements AsyncDisposable {
+  /** Listeners must not throw. */
   readonly events: EventEmitter<SupervisorEvents<T>> = new EventEmitter();
   readonly #cluster: ClusterClient;
   readonly #make: MakeActor<T>;
