@@ -46,6 +46,8 @@ export class LogHub {
   readonly #book = new LogBook();
   readonly #drivers = new Map<Peer, Driver>();
   readonly #readers = new Set<Reader>();
+  /** Drivers by actor, as found lately. */
+  readonly #routes = new Map<ActorId, Peer>();
 
   constructor(head: HeadView) {
     this.#head = head;
@@ -61,6 +63,7 @@ export class LogHub {
       case 'log.want':
         if (message.wanted) this.#drivers.set(peer, { underWay: 0, missed: new Map() });
         else this.#drivers.delete(peer);
+        this.#routes.clear();
         return true;
       case 'log.flush':
         void this.#flush(peer, message.id);
@@ -78,6 +81,7 @@ export class LogHub {
 
   left(peer: Peer): void {
     this.#drivers.delete(peer);
+    this.#routes.clear();
     for (const reader of this.#readers) if (reader.peer === peer) this.#readers.delete(reader);
   }
 
@@ -89,6 +93,7 @@ export class LogHub {
   }
 
   tidy(): void {
+    this.#routes.clear();
     this.#book.tidy((actor) => this.#isDead(actor));
   }
 
@@ -99,9 +104,10 @@ export class LogHub {
   #lines({ actor, label, node, lines }: LogBatch): void {
     this.#book.add({ actor, lines });
     for (const reader of this.#readers) if (reader.actor === actor) give(reader, lines);
-    const peer = this.#driverOf(actor);
+    const peer = this.#routes.get(actor) ?? this.#driverOf(actor);
     const driver = peer && this.#drivers.get(peer);
     if (!driver) return;
+    this.#routes.set(actor, peer);
     pass(peer, driver, { actor, label, node, lines });
   }
 
