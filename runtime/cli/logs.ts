@@ -27,6 +27,8 @@ async function logs(actor: string, options: LogsOptions): Promise<void> {
   const told = new AbortController();
   const stop = (): void => told.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
+  // Whoever read along, such as head(1), has had enough.
+  process.stdout.on('error', stop);
   await using cluster = await openConnection(options);
   const { signal } = told;
   try {

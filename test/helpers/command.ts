@@ -82,6 +82,11 @@ export class Command {
     });
   }
 
+  /** Nobody reads what it prints any more. */
+  closeStdout(): void {
+    this.#child.stdout!.destroy();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

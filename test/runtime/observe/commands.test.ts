@@ -139,6 +139,19 @@ test.serial('logs --follow ends in peace when it is told to', async (t) => {
   await talker.kill();
 });
 
+test.serial('logs --follow ends in peace when nobody reads it any more', async (t) => {
+  const { lib, terminal } = t.context;
+  const talker = await lib.Talker.create({ name: 'unread', resources: {} });
+  await talker.say('hello');
+  const following = terminal.start('logs', 'unread', '--follow');
+  await following.printed(/hello/);
+  following.closeStdout();
+  await talker.say('to a closed pipe');
+  const { code, stderr } = await following.outcome;
+  t.deepEqual([code, stderr], [0, '']);
+  await talker.kill();
+});
+
 test.serial('timeline: spans of calls and tasks, on named processes and threads', async (t) => {
   const { lib, terminal } = t.context;
   const talker = await lib.Talker.create({ name: 'timed', resources: {} });
