@@ -106,6 +106,11 @@ export class Executor {
     }
   }
 
+  /** Nothing runs, so nothing waits either. */
+  get isIdle(): boolean {
+    return this.#all.size === 0;
+  }
+
   /** The caller is gone: what it waited for is aborted. */
   forget(from: AnswerSink): void {
     for (const running of this.#running.get(from)?.values() ?? []) running.scope.abort();

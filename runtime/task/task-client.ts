@@ -127,7 +127,8 @@ export class TaskClient {
     const key = JSON.stringify([code, Object.entries(resources).sort(), maxCalls, name]);
     const known = this.#pools.get(key);
     if (known) return known;
-    const spec = { code, exportName: '', args: encodeValue([]), resources };
+    const reusable = maxCalls === undefined && !resources['gpu'];
+    const spec = { code, exportName: '', args: encodeValue([]), resources, reusable };
     const pool = new LeasePool<WorkerLease>({
       open: async (signal) => {
         const head = await this.#head();

@@ -78,5 +78,6 @@ export const actorSpec: Check = record({
   maxRestarts: optional(times),
   maxTaskRetries: optional(times),
   detached: optional(flag),
+  reusable: optional(flag),
   getIfExists: optional(flag),
 });

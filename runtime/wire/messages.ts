@@ -67,6 +67,8 @@ export interface ActorSpec {
   readonly maxTaskRetries?: number;
   /** It outlives its owner. */
   readonly detached?: boolean;
+  /** A task worker whose process may serve the next one of the same module. */
+  readonly reusable?: boolean;
   /** If an actor of that name lives already, take it. */
   readonly getIfExists?: boolean;
 }
@@ -198,7 +200,9 @@ export type HostMessage =
       readonly nodeName: string;
       readonly headUrl: string;
     }
-  | { readonly kind: 'host.stop'; readonly id: number };
+  | { readonly kind: 'host.stop'; readonly id: number }
+  /** A task worker is not needed any more. Answered with whether the process is idle, and may serve another. */
+  | { readonly kind: 'host.rest'; readonly id: number };
 
 /** What processes tell of themselves, and who asks for it. */
 export type ObserveMessage =
@@ -293,6 +297,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     headUrl: text,
   },
   'host.stop': { id: count },
+  'host.rest': { id: count },
   'actor.waiting': { actor: text, waiting: flag },
   'object.get': { id: count, object: text },
   'object.hold': { objects: listOf(text) },

@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
-import { type ActorId, type NodeId, newNodeId } from '../ids.js';
+import { type ActorId, type CodeId, type NodeId, newNodeId } from '../ids.js';
 import type { Logger } from '../log.js';
 import { AgentObserver } from '../observe/agent-observer.js';
 import type { HostTrace } from '../observe/reports.js';
@@ -36,12 +36,16 @@ export interface AgentOptions {
 const beatMs = 1_000;
 /** An actor's dispose hook may take this long. */
 const disposeMs = 5_000;
+/** An idle host answers at once. */
+const restMs = 1_000;
 /** A host must report within this. */
 const hostReadyMs = 30_000;
 
 interface Running {
   readonly host: HostProcess;
   readonly label: string;
+  readonly code: CodeId;
+  readonly reusable: boolean;
   stopping: boolean;
 }
 
@@ -166,12 +170,13 @@ export class Agent implements AsyncDisposable {
   async #startActor({ actor, label, spec, gpus }: MessageOf<'actor.start'>): Promise<void> {
     let host: HostProcess;
     try {
-      host = this.#pool!.take(gpus);
+      host = this.#pool!.take(gpus, spec.reusable ? spec.code : undefined);
     } catch (error) {
       this.#report(actor, toWireError(error));
       return;
     }
-    const running: Running = { host, label, stopping: false };
+    const { code, reusable = false } = spec;
+    const running: Running = { host, label, code, reusable, stopping: false };
     host.onOutput = this.#observer.begins(actor, label);
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
@@ -209,12 +214,28 @@ export class Agent implements AsyncDisposable {
     const running = this.#actors.get(actor);
     if (!running || running.stopping) return;
     running.stopping = true;
+    if (running.reusable && (await this.#rest(actor, running))) return;
     const peer = this.#hosts.get(running.host.pid);
     const signal = AbortSignal.timeout(disposeMs);
     // A hook that fails or is too slow has had its chance: the process goes anyway.
     const asked = peer?.request<HostTrace>({ kind: 'host.stop' }, { signal });
     this.#observer.keep(await asked?.catch(() => undefined));
     await running.host.end();
+  }
+
+  /** Whether a task worker's process stays for the next one. */
+  async #rest(actor: ActorId, running: Running): Promise<boolean> {
+    const peer = this.#hosts.get(running.host.pid);
+    const signal = AbortSignal.timeout(restMs);
+    const isIdle = await peer
+      ?.request<boolean>({ kind: 'host.rest' }, { signal })
+      .catch(() => false);
+    if (!isIdle || !this.#actors.delete(actor)) return false;
+    this.#observer.exited(actor);
+    this.#pool?.keep(running.code, running.host);
+    const text = `${running.label} was stopped`;
+    this.#report(actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));
+    return true;
   }
 
   #peerOf(host: HostProcess): Promise<Peer> {

@@ -102,6 +102,9 @@ export class Host {
       case 'host.start':
         void this.#answer(peer, message.id, () => this.#start(message));
         return;
+      case 'host.rest':
+        peer.send({ kind: 'reply', id: message.id, value: this.#rest() });
+        return;
       case 'host.stop':
         void this.#answer(peer, message.id, () => this.#stop());
         return;
@@ -202,6 +205,16 @@ export class Host {
   }
 
   /** What has run here, for nobody can ask any more. */
+  /** The task worker's lease is over; an idle process may serve another of the same module. */
+  #rest(): boolean {
+    const { executor } = this.#actor ?? {};
+    if (!executor?.isIdle) return false;
+    executor.stop();
+    this.#watch.report();
+    this.#actor = undefined;
+    return true;
+  }
+
   async #stop(): Promise<HostTrace | undefined> {
     this.#actor?.executor.stop();
     this.#watch.report();

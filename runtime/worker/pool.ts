@@ -6,8 +6,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
+import type { CodeId } from '../ids.js';
 import type { Output } from '../observe/reports.js';
 import { Guard } from './guard.js';
+import { LoadedHosts } from './loaded-hosts.js';
 
 /** Lines of stderr kept for the death notice. */
 const tailLines = 20;
@@ -119,6 +121,7 @@ export class HostPool {
   readonly #size: number;
   readonly #guard: Guard;
   readonly #idle: HostProcess[] = [];
+  readonly #loaded = new LoadedHosts<HostProcess>();
   readonly #all = new Map<number, HostProcess>();
   #closed = false;
 
@@ -135,12 +138,24 @@ export class HostPool {
     return [...this.#all.keys()];
   }
 
-  /** A host for one actor; with GPUs it is started anew, because they must be known before the process starts. */
-  take(gpus: readonly string[]): HostProcess {
+  /**
+   * A host for one actor; with GPUs it is started anew, because they must be known before the process starts.
+   *
+   * @param code One that has this module loaded, if there is any.
+   */
+  take(gpus: readonly string[], code?: CodeId): HostProcess {
     if (gpus.length > 0) return this.#start({ CUDA_VISIBLE_DEVICES: gpus.join(',') });
+    const loaded = code === undefined ? undefined : this.#loaded.take(code);
+    if (loaded) return loaded;
     const host = this.#idle.shift() ?? this.#start(noGpu);
     setImmediate(() => this.#fill());
     return host;
+  }
+
+  /** An idle host with a module loaded waits a while for the next task of that module. */
+  keep(code: CodeId, host: HostProcess): void {
+    if (this.#closed) void host.end();
+    else this.#loaded.keep(code, host);
   }
 
   /** A host whose link is gone has ended, or is about to, or is of no use to anybody. */
@@ -172,6 +187,7 @@ export class HostPool {
       this.#guard.ended(host.pid);
       const place = this.#idle.indexOf(host);
       if (place >= 0) this.#idle.splice(place, 1);
+      this.#loaded.forget(host);
     });
     return host;
   }

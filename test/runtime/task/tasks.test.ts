@@ -1,5 +1,6 @@
 import test from 'ava';
 import { type LocalCluster, type ObjectRef, startCluster } from '../../../runtime/index.js';
+import { until } from '../../helpers/until.js';
 
 const tasks = new URL('../../fixtures/actors/tasks.js', import.meta.url);
 type Tasks = typeof import('../../fixtures/actors/tasks.js');
@@ -27,8 +28,12 @@ test.serial('results, errors, refs as arguments, streams', async (t) => {
     items,
     Array.from({ length: 200 }, (_, index) => index + 1),
   );
-  const pids = new Set(await Promise.all(Array.from({ length: 50 }, () => lib.slowPid(20))));
-  t.is(pids.size, 2);
+  const pids = new Set<number>();
+  await until('both processors are at work', async () => {
+    const batch = await Promise.all(Array.from({ length: 20 }, () => lib.slowPid(20)));
+    for (const pid of batch) pids.add(pid);
+    return pids.size === 2;
+  });
 });
 
 test.serial('a task is tried again when its process dies, as often as it may', async (t) => {
@@ -87,6 +92,20 @@ test.serial('maxCalls renews the process', async (t) => {
   t.not(pids[1], pids[2]);
   t.is(pids[2], pids[3]);
 });
+
+test.serial(
+  'a process waits for the next task of its module, without holding resources',
+  async (t) => {
+    await using local = await open(1);
+    const lib = await local.cluster.load<Tasks>(tasks);
+    const pid = await lib.pid();
+    await until('the lease is given back', async () => {
+      const { nodes, actors } = await local.cluster.status();
+      return nodes[0]?.free['cpu'] === 1 && actors.every(({ phase }) => phase === 'dead');
+    });
+    t.is(await lib.pid(), pid);
+  },
+);
 
 test.serial('many short tasks all come back, and the leases are given back', async (t) => {
   await using local = await open(2);

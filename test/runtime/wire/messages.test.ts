@@ -81,6 +81,7 @@ const samples = {
     headUrl: 'ws://h:1',
   },
   'host.stop': { id: 17 },
+  'host.rest': { id: 1 },
   'actor.waiting': { actor: 'a', waiting: true },
   'object.get': { id: 1, object: 'o' },
   'object.hold': { objects: ['o', 'p'] },
