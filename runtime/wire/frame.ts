@@ -1,7 +1,8 @@
 /** A frame is one encoded batch of messages. */
 
 import { RuntimeError } from '../errors.js';
-import { fromPositional, type Message, toPositional } from './messages.js';
+import type { Message } from './messages.js';
+import { fromPositional, toPositional } from './shapes.js';
 import { decodeValue, encodeValue, type Revive } from './value.js';
 
 /** @throws RuntimeError `E_ENCODE` naming the path of a value that cannot be encoded. */

@@ -1,33 +1,10 @@
-/**
- * Every message that crosses a link is in this file and nowhere else. On the wire a message is positional: its
- * number in `shapes`, then its fields in the order given there.
- */
+/** Every message that crosses a link is in this file and nowhere else; `shapes.ts` says how each looks on the wire. */
 
 import type { WireError } from '../errors.js';
 import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../ids.js';
 import type { LogBatch, NodeStats, TaskCount } from '../observe/reports.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from './address.js';
-import {
-  actorSpec,
-  address,
-  any,
-  bytes,
-  type Check,
-  count,
-  error,
-  flag,
-  gpu,
-  list,
-  listOf,
-  nodeStats,
-  oneOf,
-  outputLine,
-  quantities,
-  real,
-  taskCount,
-  text,
-} from './checks.js';
 
 /** Oldest and newest protocol this build speaks. */
 export const protocol = { oldest: 1, newest: 1 } as const;
@@ -73,7 +50,7 @@ export interface ActorSpec {
   readonly getIfExists?: boolean;
 }
 
-const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
+export const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
 export type GroupStrategy = (typeof strategies)[number];
 
 /** Calls between any two processes. `id` counts per link and sender. */
@@ -243,104 +220,3 @@ export type Message =
   | ObserveMessage;
 export type MessageKind = Message['kind'];
 export type MessageOf<Kind extends MessageKind> = Extract<Message, { readonly kind: Kind }>;
-
-type Shape<Kind extends MessageKind> = {
-  readonly [Field in Exclude<keyof MessageOf<Kind>, 'kind'>]-?: Check;
-};
-
-/** New kinds go at the end: the place in this table is the number on the wire. */
-const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
-  call: { id: count, actor: text, method: text, args: list, stream: flag },
-  tell: { actor: text, method: text, args: list },
-  latest: {
-    sender: text,
-    to: address,
-    actor: text,
-    slot: text,
-    credits: count,
-    method: text,
-    args: list,
-  },
-  'latest.credit': { sender: text, actor: text, slot: text },
-  cancel: { id: count },
-  'stream.credit': { id: count, count },
-  reply: { id: count, value: any },
-  error: { id: count, error },
-  'stream.item': { id: count, value: any },
-  'stream.end': { id: count },
-  'node.join': { id: count, node: text, name: text, resources: quantities, gpus: listOf(gpu) },
-  'node.beat': { node: text, lagMs: real },
-  'actor.alive': { actor: text, address },
-  'actor.exited': { actor: text, cause: error },
-  'actor.create': { id: count, spec: actorSpec },
-  'actor.find': { id: count, name: text },
-  'actor.kill': { id: count, actor: text },
-  'actor.verdict': { id: count, actor: text, process: text },
-  'group.create': { id: count, bundles: listOf(quantities), strategy: oneOf(...strategies) },
-  'group.remove': { id: count, group: text },
-  'code.put': { id: count, code: text, source: bytes, externals: listOf(text) },
-  'code.has': { id: count, code: text },
-  'code.get': { id: count, code: text },
-  status: { id: count },
-  'actor.start': { actor: text, label: text, spec: actorSpec, gpus: listOf(text) },
-  'actor.stop': { actor: text },
-  'node.stop': { why: text },
-  'host.ready': { pid: count },
-  'host.start': {
-    id: count,
-    actor: text,
-    spec: actorSpec,
-    file: text,
-    label: text,
-    node: text,
-    nodeName: text,
-    headUrl: text,
-  },
-  'host.stop': { id: count },
-  'host.rest': { id: count },
-  'actor.waiting': { actor: text, waiting: flag },
-  'object.get': { id: count, object: text },
-  'object.hold': { objects: listOf(text) },
-  'object.free': { object: text },
-  'log.lines': { id: count, actor: text, label: text, node: text, lines: listOf(outputLine) },
-  'log.want': { wanted: flag },
-  'log.flush': { id: count },
-  'log.read': { id: count, actor: text, tail: count, follow: flag },
-  'host.stats': { tasks: listOf(taskCount), latestDropped: count },
-  'node.stats': { node: text, stats: nodeStats },
-  stats: { id: count },
-  'trace.get': { id: count },
-};
-
-const kinds = Object.keys(shapes) as MessageKind[];
-const numbers = new Map(kinds.map((kind, number) => [kind, number]));
-const fields = kinds.map((kind) => Object.entries(shapes[kind] as Record<string, Check>));
-
-export const messageKinds: readonly MessageKind[] = kinds;
-
-export function toPositional(message: Message): unknown[] {
-  const number = numbers.get(message.kind)!;
-  const out: unknown[] = [number];
-  for (const [field] of fields[number]!)
-    out.push((message as never as Record<string, unknown>)[field]);
-  return out;
-}
-
-/** The message, or in words why it is none. */
-export function fromPositional(row: unknown): Message | string {
-  if (!Array.isArray(row)) return 'a message that is not a list';
-  const number: unknown = row[0];
-  if (typeof number !== 'number') return 'a message without a number';
-  const shape = fields[number];
-  if (!shape) return `unknown message number ${number}`;
-  const kind = kinds[number]!;
-  if (row.length !== shape.length + 1) return `${kind} with ${row.length - 1} fields`;
-  const message: Record<string, unknown> = { kind };
-  for (let index = 0; index < shape.length; index++) {
-    const [field, check] = shape[index]!;
-    const value: unknown = row[index + 1];
-    if (!check(value)) return `${kind} with a wrong ${field}`;
-    message[field] = value;
-  }
-  return message as unknown as Message;
-}

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { messageKinds } from '../../runtime/wire/messages.js';
+import { messageKinds } from '../../runtime/wire/shapes.js';
 
 const root = new URL('../../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');

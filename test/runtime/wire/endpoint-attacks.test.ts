@@ -144,7 +144,7 @@ test('a process that claims to be one that is here already is refused', async (t
 });
 
 test('a connection that never finishes its handshake is cut off', async (t) => {
-  await using server = await openEndpoint({ handshakeMs: 30 });
+  await using server = await openEndpoint({ handshakeMs: 250 });
   const silent = await rawSocket(server.address);
   const slow = await rawSocket(server.address);
   slow.write('GET / HTTP/1.1\r\nhost: ');

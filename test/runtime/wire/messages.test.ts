@@ -1,14 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { decodeFrame, encodeFrame } from '../../../runtime/wire/frame.js';
-import {
-  fromPositional,
-  type Message,
-  type MessageKind,
-  type MessageOf,
-  messageKinds,
-  toPositional,
-} from '../../../runtime/wire/messages.js';
+import type { Message, MessageKind, MessageOf } from '../../../runtime/wire/messages.js';
+import { fromPositional, messageKinds, toPositional } from '../../../runtime/wire/shapes.js';
 import { encodeValue } from '../../../runtime/wire/value.js';
 
 const spec = {
