@@ -38,6 +38,12 @@ export interface HostExit {
   readonly killed: string | undefined;
 }
 
+/**
+ * V8 collects garbage on four threads more unless it is told otherwise. An actor holds as many processors as it was given,
+ * and those threads would take them from its neighbours.
+ */
+const nodeFlags = ['--single-threaded-gc', '--enable-source-maps'];
+
 export class HostProcess {
   readonly pid: number;
   readonly exited: Promise<HostExit>;
@@ -49,7 +55,7 @@ export class HostProcess {
 
   constructor(settings: HostSettings, env: Readonly<Record<string, string>>) {
     const entry = fileURLToPath(new URL('./host-main.js', import.meta.url));
-    this.#child = spawn(process.execPath, ['--enable-source-maps', entry], {
+    this.#child = spawn(process.execPath, [...nodeFlags, entry], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
