@@ -54,6 +54,13 @@ export class HostWatch {
     return { actor: ref.actor, label: ref.label, pid: process.pid, ...this.#spans.columns() };
   }
 
+  /** The trace so far; the next actor of this process begins a new one. */
+  handOver(ref: ActorRef): HostTrace | undefined {
+    const trace = this.trace(ref);
+    this.#spans.clear();
+    return trace;
+  }
+
   /** The same invocations, watched. */
   watch(invoke: Invoke, what: 'actor' | 'task'): Invoke {
     const done = (name: string, start: number, failed: boolean): void => {

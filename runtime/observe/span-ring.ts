@@ -49,6 +49,10 @@ export class SpanRing {
     };
   }
 
+  clear(): void {
+    this.#count = 0;
+  }
+
   #numberOf(name: string): number {
     const known = this.#numbers.get(name);
     if (known !== undefined) return known;

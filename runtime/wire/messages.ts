@@ -178,7 +178,7 @@ export type HostMessage =
       readonly headUrl: string;
     }
   | { readonly kind: 'host.stop'; readonly id: number }
-  /** A task worker is not needed any more. Answered with whether the process is idle, and may serve another. */
+  /** A task worker is not needed any more. Answered with its trace if the process is idle and may serve another, else null. */
   | { readonly kind: 'host.rest'; readonly id: number };
 
 /** What processes tell of themselves, and who asks for it. */

@@ -227,10 +227,11 @@ export class Agent implements AsyncDisposable {
   async #rest(actor: ActorId, running: Running): Promise<boolean> {
     const peer = this.#hosts.get(running.host.pid);
     const signal = AbortSignal.timeout(restMs);
-    const isIdle = await peer
-      ?.request<boolean>({ kind: 'host.rest' }, { signal })
-      .catch(() => false);
-    if (!isIdle || !this.#actors.delete(actor)) return false;
+    const trace = await peer
+      ?.request<HostTrace | null>({ kind: 'host.rest' }, { signal })
+      .catch(() => null);
+    if (!trace || !this.#actors.delete(actor)) return false;
+    this.#observer.keep(trace);
     this.#observer.exited(actor);
     this.#pool?.keep(running.code, running.host);
     const text = `${running.label} was stopped`;

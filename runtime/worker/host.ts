@@ -206,13 +206,13 @@ export class Host {
 
   /** What has run here, for nobody can ask any more. */
   /** The task worker's lease is over; an idle process may serve another of the same module. */
-  #rest(): boolean {
-    const { executor } = this.#actor ?? {};
-    if (!executor?.isIdle) return false;
-    executor.stop();
+  #rest(): HostTrace | null {
+    const here = this.#actor;
+    if (!here?.executor.isIdle) return null;
+    here.executor.stop();
     this.#watch.report();
     this.#actor = undefined;
-    return true;
+    return this.#watch.handOver(here.ref) ?? null;
   }
 
   async #stop(): Promise<HostTrace | undefined> {

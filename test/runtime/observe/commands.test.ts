@@ -158,6 +158,11 @@ test.serial('timeline: spans of calls and tasks, on named processes and threads'
   await talker.say('a');
   await t.throwsAsync(talker.fail());
   await lib.say('b');
+  // Also spans of a task worker whose lease is over are in it.
+  await until('its lease is given back', async () => {
+    const { actors } = await t.context.cluster.status();
+    return actors.every(({ label, phase }) => label !== 'task worker' || phase === 'dead');
+  });
   const { code, stdout, stderr } = await terminal.run('timeline', '-o', 'trace.json');
   t.is(code, 0, stderr);
   t.regex(stdout, /trace\.json: \d+ spans of \d+ hosts on 1 nodes/);
