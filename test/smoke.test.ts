@@ -1,5 +1,0 @@
-import test from 'ava';
-
-test('the suite runs', (t) => {
-  t.pass();
-});
