@@ -1,6 +1,6 @@
 /** Branded identifiers, so that an actor cannot be passed for a node. They are plain strings at run time. */
 
-import { nanoid } from 'nanoid';
+import { customAlphabet } from 'nanoid';
 
 declare const tag: unique symbol;
 type Id<Kind extends string> = string & { readonly [tag]: Kind };
@@ -13,7 +13,10 @@ export type GroupId = Id<'group'>;
 /** Content hash of a bundled module. */
 export type CodeId = Id<'code'>;
 
-export const newProcessId = (): ProcessId => nanoid(12) as ProcessId;
-export const newNodeId = (): NodeId => nanoid(12) as NodeId;
-export const newActorId = (): ActorId => nanoid(12) as ActorId;
-export const newGroupId = (): GroupId => nanoid(12) as GroupId;
+/** Letters and digits only: on a command line an id that began with a dash would be taken for an option. */
+const newId = customAlphabet('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', 12);
+
+export const newProcessId = (): ProcessId => newId() as ProcessId;
+export const newNodeId = (): NodeId => newId() as NodeId;
+export const newActorId = (): ActorId => newId() as ActorId;
+export const newGroupId = (): GroupId => newId() as GroupId;
