@@ -5,11 +5,11 @@ import { buddyOf } from './geometry.js';
 import type { Checkpoint } from './patch-actor.js';
 
 /** A patch of any kind, as it is replaced: what its borders are made of does not matter here. */
-export interface ReplaceablePatch {
+export interface ReplaceablePatch<Self> {
   checkpointOf(patch: number): Promise<Checkpoint | undefined>;
   resume(checkpoint: Checkpoint): Promise<void>;
-  link(patches: readonly never[]): Promise<void>;
-  relink(patch: number, fresh: never, step: number): Promise<void>;
+  link(patches: readonly Self[]): Promise<void>;
+  relink(patch: number, fresh: Self, step: number): Promise<void>;
   nextStep(): Promise<number>;
 }
 
@@ -27,7 +27,7 @@ export interface Replacement<Patch> {
  * @throws ActorsError `E_PATCH_STATE` if nobody keeps a checkpoint, `E_VERSION_GONE` if it is too old for what the others
  * remember.
  */
-export async function replacePatch<Patch extends ReplaceablePatch>(
+export async function replacePatch<Patch extends ReplaceablePatch<Patch>>(
   patches: readonly Patch[],
   dead: number,
   create: () => Promise<Patch>,
@@ -40,8 +40,8 @@ export async function replacePatch<Patch extends ReplaceablePatch>(
   const fresh = await create();
   const all = patches.with(dead, fresh);
   await fresh.resume(checkpoint);
-  await fresh.link(all as unknown as readonly never[]);
+  await fresh.link(all);
   const others = all.filter((_, patch) => patch !== dead);
-  await Promise.all(others.map((other) => other.relink(dead, fresh as never, checkpoint.step + 1)));
+  await Promise.all(others.map((other) => other.relink(dead, fresh, checkpoint.step + 1)));
   return { patches: all, next: await Promise.all(all.map((patch) => patch.nextStep())) };
 }

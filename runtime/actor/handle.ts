@@ -236,10 +236,10 @@ export function makeHandle<T>(
 
 /** @throws RuntimeError `E_EXPORT` if a member of every handle would hide a method of the class. */
 export function checkMethodNames(label: string, prototype: object): void {
-  const methods = prototype as Readonly<Record<string, unknown>>;
-  const everyObject = Object.prototype as unknown as Readonly<Record<string, unknown>>;
   const hidden = [...handleMembers, 'then', 'toString', 'toLocaleString', 'valueOf'];
-  const taken = hidden.filter((name) => methods[name] !== everyObject[name]);
+  const taken = hidden.filter(
+    (name) => Reflect.get(prototype, name) !== Reflect.get(Object.prototype, name),
+  );
   if (taken.length > 0) {
     throw new RuntimeError(
       'E_EXPORT',

@@ -30,7 +30,10 @@ export abstract class Exportable {
 }
 
 type View = ArrayBufferView<ArrayBufferLike> & { readonly BYTES_PER_ELEMENT: number };
-type ViewClass = new (buffer: ArrayBuffer, offset: number, length: number) => View;
+interface ViewClass {
+  new (buffer: ArrayBuffer, offset: number, length: number): View;
+  readonly BYTES_PER_ELEMENT: number;
+}
 
 const viewClasses: readonly ViewClass[] = [
   Uint8Array,
@@ -44,7 +47,7 @@ const viewClasses: readonly ViewClass[] = [
   Float64Array,
   BigUint64Array,
   BigInt64Array,
-] as unknown as readonly ViewClass[];
+];
 
 const viewExtension = 20;
 const refExtension = viewExtension + viewClasses.length;
@@ -233,7 +236,7 @@ export function decodeValue(bytes: Uint8Array, revive: Revive = (ref) => ref): u
 
 function viewOf(Class: ViewClass, segment: Uint8Array | undefined): View {
   if (!segment) throw new RangeError('a typed array without its segment');
-  const width = (Class as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
+  const width = Class.BYTES_PER_ELEMENT;
   if (segment.byteLength % width !== 0) throw new RangeError('a segment with half an element');
   const { buffer, byteOffset } =
     segment.byteOffset % width === 0 ? segment : Uint8Array.from(segment);

@@ -2,38 +2,23 @@
 
 import { readFileSync } from 'node:fs';
 
-export type SafeTensor =
-  | {
-      readonly dtype: 'float32';
-      readonly dims: readonly number[];
-      readonly data: Float32Array;
-    }
-  | {
-      readonly dtype: 'float64';
-      readonly dims: readonly number[];
-      readonly data: Float64Array;
-    }
-  | {
-      /** Raw bits. */
-      readonly dtype: 'float16';
-      readonly dims: readonly number[];
-      readonly data: Uint16Array;
-    }
-  | {
-      readonly dtype: 'int64';
-      readonly dims: readonly number[];
-      readonly data: BigInt64Array;
-    }
-  | {
-      readonly dtype: 'int32';
-      readonly dims: readonly number[];
-      readonly data: Int32Array;
-    }
-  | {
-      readonly dtype: 'uint8';
-      readonly dims: readonly number[];
-      readonly data: Uint8Array;
-    };
+interface Arrays {
+  readonly float32: Float32Array;
+  readonly float64: Float64Array;
+  /** Raw bits. */
+  readonly float16: Uint16Array;
+  readonly int64: BigInt64Array;
+  readonly int32: Int32Array;
+  readonly uint8: Uint8Array;
+}
+
+export type SafeTensor = {
+  [Type in keyof Arrays]: {
+    readonly dtype: Type;
+    readonly dims: readonly number[];
+    readonly data: Arrays[Type];
+  };
+}[keyof Arrays];
 
 interface Entry {
   readonly dtype: string;
