@@ -1,16 +1,10 @@
 /** Euler's method on the noise level sigma: arXiv 2206.00364, algorithm 2 without churn. */
 
 import * as z from 'zod';
-import { tensor } from '../tensor.js';
 import { type Sampler, weightedSum } from './sampler.js';
-import { alphasCumprod, spacedTimesteps } from './schedule.js';
-import {
-  discreteSettings,
-  parseScheduler,
-  refuse,
-  type SchedulerConfig,
-} from './scheduler-config.js';
-import { at, karras, timestepOf, trainedSigmas } from './sigmas.js';
+import { parseScheduler, refuse, type SchedulerConfig } from './scheduler-config.js';
+import { karras, timestepOf } from './sigmas.js';
+import { atUnitVariance, levelsOf, slopeWeights } from './variance-exploding.js';
 
 const lastSigmas: readonly ('zero' | 'sigma_min')[] = ['zero', 'sigma_min'];
 
@@ -27,44 +21,23 @@ const own = z.looseObject({
  */
 export function euler(config: SchedulerConfig, steps: number): Sampler<null> {
   refuse(config, ['use_exponential_sigmas', 'use_beta_sigmas', 'sigma_min', 'sigma_max']);
-  const { schedule, prediction, spacing, stepsOffset } = discreteSettings(config, 'linspace');
   const { use_karras_sigmas, final_sigmas_type } = parseScheduler(own, config);
-  const alphas = alphasCumprod(schedule);
-  // Diffusers keeps the last sigma finite in this way, so that the latent can be divided by it.
-  if (schedule.zeroTerminalSnr) alphas[alphas.length - 1] = 2 ** -24;
-  const trained = trainedSigmas(alphas);
-
-  let timesteps = spacedTimesteps(spacing, steps, schedule.trainSteps, stepsOffset);
-  let sigmas = timesteps.map((t) => at(trained, t));
-  if (use_karras_sigmas) {
-    sigmas = karras(sigmas[0]!, sigmas.at(-1)!, steps);
-    timesteps = sigmas.map((sigma) => timestepOf(trained, sigma));
-  }
-  sigmas.push(final_sigmas_type === 'zero' ? 0 : trained[0]!);
-  const largest = Math.max(...sigmas);
-
+  const { prediction, leading, trained, ...spaced } = levelsOf(config, steps);
+  const noisy = use_karras_sigmas
+    ? karras(spaced.sigmas[0]!, spaced.sigmas.at(-1)!, steps)
+    : spaced.sigmas;
+  const sigmas = [...noisy, final_sigmas_type === 'zero' ? 0 : trained[0]!];
   return {
-    timesteps,
+    timesteps: use_karras_sigmas
+      ? noisy.map((sigma) => timestepOf(trained, sigma))
+      : spaced.timesteps,
     drawsNoise: false,
-    initNoiseSigma: spacing === 'leading' ? Math.hypot(largest, 1) : largest,
-    scaleInput: (sample, index) => {
-      const scale = 1 / Math.hypot(sigmas[index]!, 1);
-      return tensor(
-        sample.dims,
-        sample.data.map((x) => x * scale),
-      );
-    },
+    ...atUnitVariance(sigmas, leading),
     start: () => null,
     step: (state, index, output, sample) => {
       const sigma = sigmas[index]!;
-      const change = sigmas[index + 1]! - sigma;
-      if (prediction === 'epsilon') {
-        return { state, sample: weightedSum(1, sample, change, output) };
-      }
-      // The slope (x - x0) / sigma with x0 = x / (sigma² + 1) - v·sigma / sqrt(sigma² + 1).
-      const level = sigma * sigma + 1;
-      const onSample = 1 + (change * sigma) / level;
-      return { state, sample: weightedSum(onSample, sample, change / Math.sqrt(level), output) };
+      const [onSample, onOutput] = slopeWeights(prediction, sigma, sigmas[index + 1]! - sigma);
+      return { state, sample: weightedSum(onSample, sample, onOutput, output) };
     },
   };
 }
