@@ -186,30 +186,25 @@ export class HeadMetrics {
   }
 
   #gauge(name: string, help: string, labelNames: string[], read: () => Samples): void {
-    new Gauge({
-      name: `patchbay_${name}`,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.set(labels, value);
-      },
-    });
+    new Gauge(this.#told(name, help, labelNames, read));
   }
 
-  /** Counted elsewhere: told as it stands. */
   #counter(name: string, help: string, labelNames: string[], read: () => Samples): void {
-    new Counter({
+    new Counter(this.#told(name, help, labelNames, read));
+  }
+
+  /** Known elsewhere: told as it stands whenever somebody asks. */
+  #told(name: string, help: string, labelNames: string[], read: () => Samples) {
+    return {
       name: `patchbay_${name}`,
       help,
       labelNames,
       registers: [this.#registry],
-      collect() {
+      collect(this: Gauge | Counter): void {
         this.reset();
         for (const [labels, value] of read()) this.inc(labels, value);
       },
-    });
+    };
   }
 }
 
