@@ -3,7 +3,7 @@
 
 import { intsOf } from '../../onnx/graph.js';
 import type { Case, Edit, Outcome, Rule } from '../rule.js';
-import { moveAxes, type RowTag, reshapeAxis, sameDims, type Tag, wrapAxis } from '../tags.js';
+import { moveAxes, type RowTag, reshapeAxis, sameDims, type Tag } from '../tags.js';
 
 export const transpose: Rule = {
   name: 'transpose',
@@ -91,5 +91,3 @@ export const expand: Rule = {
     };
   },
 };
-
-export const axisOf = (value: number, at: Case): number => wrapAxis(value, at.shape(0).length);
