@@ -51,6 +51,7 @@ export class SpanRing {
 
   clear(): void {
     this.#count = 0;
+    this.#numbers.clear();
   }
 
   #numberOf(name: string): number {

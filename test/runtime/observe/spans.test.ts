@@ -46,6 +46,14 @@ test('a ring keeps the last spans, oldest first', (t) => {
   t.deepEqual([...new SpanRing(3).columns().start], []);
 });
 
+test('a cleared ring has forgotten spans and names', (t) => {
+  const ring = ringOf([['old', 1, 10]]);
+  ring.clear();
+  ring.add('new', 2, 20, false);
+  const { names, name, start } = ring.columns();
+  t.deepEqual([names, [...name], [...start]], [['new'], [0], [2]]);
+});
+
 test('callers that make up names do not make a ring or counts grow', (t) => {
   const ring = new SpanRing(2_000);
   const counts = new TaskCounts();
