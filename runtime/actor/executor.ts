@@ -22,11 +22,14 @@ export type Invoke = (
   scope: { readonly stream: boolean; readonly signal: AbortSignal },
 ) => unknown;
 
-export interface ExecutorOptions {
-  readonly invoke: Invoke;
+export interface ConcurrencyLimits {
   readonly maxConcurrency: number;
   /** Methods that have places of their own, beside those of all others. */
   readonly groups?: readonly ConcurrencyGroup[];
+}
+
+export interface ExecutorOptions extends ConcurrencyLimits {
+  readonly invoke: Invoke;
   /** Calls and tells that may wait in a group; more are refused. @default unlimited */
   readonly maxPending?: number;
   /** Told of errors that no caller waits for. */

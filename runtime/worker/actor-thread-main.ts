@@ -2,7 +2,7 @@
 
 import { type MessagePort, workerData } from 'node:worker_threads';
 import type { ActorSurroundings } from '../actor/context.js';
-import { Executor } from '../actor/executor.js';
+import { type ConcurrencyLimits, Executor } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
 import { classOf, Instance, importModule } from '../actor/instance.js';
 import { RelayOutbound } from '../actor/relay.js';
@@ -20,29 +20,30 @@ export interface ThreadData {
   readonly file: string;
   readonly exportName: string;
   readonly args: Uint8Array;
+  readonly limits: ConcurrencyLimits;
   /** The fields of the actor's reference: classes do not survive the way to a thread. */
   readonly self: { readonly [Field in keyof ActorRef]: ActorRef[Field] };
   readonly node: { readonly id: NodeId; readonly name: string };
   readonly resources: Resources;
 }
 
-const { port, file, exportName, args, self, node, resources } = workerData as ThreadData;
+const { port, file, exportName, args, limits, self, node, resources } = workerData as ThreadData;
 const ref = new ActorRef(self.actor, self.node, self.label, self.address, self.taskRetries);
 let instance: Instance | undefined;
 
-// The host queues and limits calls; here each runs as it comes.
-const unlimited = {
-  maxConcurrency: Number.POSITIVE_INFINITY,
-  onLostError: (method: string, error: unknown) =>
-    console.error(`${ref.label}.${method} (told):`, error),
-};
+const onLostError = (method: string, error: unknown): void =>
+  console.error(`${ref.label}.${method} (told):`, error);
 const control = new Executor({
-  ...unlimited,
   invoke: (method) => (method === 'start' ? start() : stop()),
+  maxConcurrency: Number.POSITIVE_INFINITY,
+  onLostError,
 });
+// The host has these limits too, and queues what is above them. But to the host an aborted call is over at once, while
+// its method may still run here and keeps its place.
 const actor = new Executor({
-  ...unlimited,
+  ...limits,
   invoke: (method, values, options) => instance?.invoke(method, values, options),
+  onLostError,
 });
 
 const revive: Revive = (to) =>

@@ -5,7 +5,7 @@
 
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { ActorIdentity } from '../actor/context.js';
-import { Executor, type Invoke } from '../actor/executor.js';
+import { type ConcurrencyLimits, Executor, type Invoke } from '../actor/executor.js';
 import type { Outbound } from '../actor/handle.js';
 import { relayInvoke } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
@@ -22,6 +22,7 @@ export interface ActorThreadOptions {
   /** The bundle on this node's disk. */
   readonly file: string;
   readonly spec: ActorSpec;
+  readonly limits: ConcurrencyLimits;
   readonly outbound: Outbound;
   /** The host's: frames of the latest-wins lane pass through it untouched. */
   readonly endpoint: Endpoint;
@@ -39,7 +40,7 @@ export class ActorThread {
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
   static async start(options: ActorThreadOptions): Promise<ActorThread> {
-    const { identity, file, spec, outbound, endpoint, objects } = options;
+    const { identity, file, spec, limits, outbound, endpoint, objects } = options;
     const { port1, port2 } = new MessageChannel();
     const { self, node, resources } = identity;
     const data: ThreadData = {
@@ -47,6 +48,7 @@ export class ActorThread {
       file,
       exportName: spec.exportName,
       args: spec.args,
+      limits,
       self: { ...self },
       node,
       resources,

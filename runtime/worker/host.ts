@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import type { ActorIdentity, ActorSurroundings } from '../actor/context.js';
-import { Executor, type Invoke } from '../actor/executor.js';
+import { type ConcurrencyLimits, Executor, type Invoke } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
 import {
   type ActorClass,
@@ -153,13 +153,16 @@ export class Host {
     const isWorker = spec.exportName === '';
     const Class = isWorker ? undefined : classOf(module, spec.exportName);
     const options = Class ? optionsOf(Class) : {};
+    const limits: ConcurrencyLimits = {
+      maxConcurrency: spec.maxConcurrency ?? options.maxConcurrency ?? 1,
+      groups: Object.values(options.concurrencyGroups ?? {}),
+    };
     const living = Class
-      ? await this.#startActor(surroundings, file, Class, spec)
+      ? await this.#startActor(surroundings, file, Class, spec, limits)
       : Instance.of(surroundings, functionsOf(module));
     const executor = new Executor({
       invoke: this.#watch.watch(living.invoke, isWorker ? 'task' : 'actor'),
-      maxConcurrency: spec.maxConcurrency ?? options.maxConcurrency ?? 1,
-      groups: Object.values(options.concurrencyGroups ?? {}),
+      ...limits,
       ...(spec.maxPending === undefined ? {} : { maxPending: spec.maxPending }),
       onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
     });
@@ -172,12 +175,13 @@ export class Host {
     file: string,
     Class: ActorClass,
     spec: ActorSpec,
+    limits: ConcurrencyLimits,
   ): Promise<Living> {
     if (spec.thread ?? optionsOf(Class).thread) {
       const [outbound, endpoint, objects] = [this.#outbound, this.#endpoint, this.#objects];
       const { self, node, resources } = surroundings;
       const identity = { self, node, resources };
-      return ActorThread.start({ identity, file, spec, outbound, endpoint, objects });
+      return ActorThread.start({ identity, file, spec, limits, outbound, endpoint, objects });
     }
     const args = decodeValue(spec.args, this.#revive);
     return Instance.create(surroundings, Class, args as readonly unknown[]);
@@ -204,7 +208,6 @@ export class Host {
     );
   }
 
-  /** What has run here, for nobody can ask any more. */
   /** The task worker's lease is over; an idle process may serve another of the same module. */
   #rest(): HostTrace | null {
     const here = this.#actor;
@@ -215,6 +218,7 @@ export class Host {
     return this.#watch.handOver(here.ref) ?? null;
   }
 
+  /** Answers what has run here, for nobody can ask any more. */
   async #stop(): Promise<HostTrace | undefined> {
     this.#actor?.executor.stop();
     this.#watch.report();

@@ -78,6 +78,21 @@ test('what piles up on the latest-wins lane during a block is bounded, and the n
   );
 });
 
+for (const name of ['SignalProbe', 'SignalThreadProbe'] as const) {
+  test(`${name}: an aborted call keeps its place until its method has ended`, async (t) => {
+    const probe = await lib[name].create();
+    const given = new AbortController();
+    const held = probe.with({ signal: given.signal }).hold('it');
+    await probe.until('it began');
+    given.abort();
+    await t.throwsAsync(held, { code: 'E_ABORTED' });
+    await probe.until('it aborted');
+    const next = probe.running();
+    await probe.happen('it may end');
+    t.is(await next, 0);
+  });
+}
+
 test('an actor that holds its thread can be killed', async (t) => {
   const { probe } = await blocked();
   const waiting = probe.echo(1);
