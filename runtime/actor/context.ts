@@ -41,5 +41,8 @@ export function context(): ActorContext {
   return current;
 }
 
+/** Of the call that the running code is part of; undefined outside of an actor. */
+export const callSignal = (): AbortSignal | undefined => storage.getStore()?.signal;
+
 export const runInContext = <Result>(current: ActorContext, body: () => Result): Result =>
   storage.run(current, body);

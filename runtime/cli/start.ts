@@ -4,6 +4,7 @@ import { availableParallelism, networkInterfaces } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { RuntimeError } from '../errors.js';
 import { defaultPort, Head } from '../head/head.js';
+import type { Labels } from '../labels.js';
 import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
 import { ensureToken, tokenFile } from '../token.js';
@@ -23,13 +24,17 @@ interface StartOptions {
   readonly cpus?: number;
   readonly gpus?: number;
   readonly resources?: Resources;
+  readonly labels?: Labels;
 }
 
 export function addStart(program: Command): void {
   program
     .command('start')
     .description('start a head, or a worker node that joins one; runs until stopped')
-    .option('--head', 'start a head; with --cpus, --gpus, --resources or --name also a node here')
+    .option(
+      '--head',
+      'start a head; with --cpus, --gpus, --resources, --labels or --name also a node here',
+    )
     .option('--host <address>', 'interface to listen on (default: 127.0.0.1, nobody else can join)')
     .option(
       '--port <number>',
@@ -45,6 +50,7 @@ export function addStart(program: Command): void {
     .option('--cpus <number>', 'processors the node offers (default: all)', amount)
     .option('--gpus <number>', 'GPUs the node offers (default: what nvidia-smi finds)', count)
     .option('--resources <json>', 'more resources, such as {"disk": 2}', resources)
+    .option('--labels <list>', 'labels of the node, such as zone=eu-1,disk=ssd', labels)
     .action(start);
 }
 
@@ -80,7 +86,7 @@ async function startHead(options: StartOptions): Promise<void> {
     );
   }
   console.log('\nStop with Ctrl-C or: patchbay stop');
-  const withNode = (cpus ?? gpus ?? name ?? options.resources) !== undefined;
+  const withNode = (cpus ?? gpus ?? name ?? options.resources ?? options.labels) !== undefined;
   const node = withNode ? [await startNode(options, url, token)] : [];
   await serve('head', [...node, { server: head, name: url, ended: new Promise(() => undefined) }]);
 }
@@ -100,6 +106,7 @@ async function startNode(options: StartOptions, headUrl: string, token: string):
     ...(name === undefined ? {} : { name }),
     resources: { ...resources, cpu: cpus },
     gpus,
+    ...(options.labels ? { labels: options.labels } : {}),
     bind: options.head ? '127.0.0.1' : (options.host ?? (await localAddressTowards(headUrl))),
     log: newLogger('agent'),
   });
@@ -154,4 +161,12 @@ function resources(text: string): Resources {
     // Falls through to the same message.
   }
   throw new InvalidArgumentError('Expected JSON such as {"disk": 2}.');
+}
+
+function labels(text: string): Labels {
+  const pairs = text.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
+  if (pairs.every((pair) => pair.length === 2 && pair.every((part) => part !== ''))) {
+    return Object.fromEntries(pairs) as Labels;
+  }
+  throw new InvalidArgumentError('Expected name=value pairs such as zone=eu-1,disk=ssd.');
 }

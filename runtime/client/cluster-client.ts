@@ -4,6 +4,7 @@ import type { ActorHandle, Outbound } from '../actor/handle.js';
 import { LinkLostError } from '../errors.js';
 import { hashOf } from '../head/code-store.js';
 import type { ClusterStatus } from '../head/state.js';
+import { type LabelSelector, requireSelector } from '../labels.js';
 import type { ObjectRef } from '../object/object-ref.js';
 import { getAll, type Objects, type Waited, type WaitOptions, waitFor } from '../object/objects.js';
 import { type Resources, toQuantities } from '../resources.js';
@@ -19,6 +20,8 @@ import { type LoadedCode, type Remote, remoteModule } from './remote.js';
 export interface GroupOptions {
   /** `pack` and `spread` prefer few or many nodes, the strict ones insist. @default 'pack' */
   readonly strategy?: GroupStrategy;
+  /** Only on nodes with such labels, as for actors. @default any node */
+  readonly labelSelector?: LabelSelector;
   readonly signal?: AbortSignal;
 }
 
@@ -59,9 +62,12 @@ export class ClusterClient {
     return remoteModule<Module>(loaded, this.#head, this.tasks);
   }
 
-  /** @throws RuntimeError `E_NAME_UNKNOWN`. */
-  async actor<T>(name: string): Promise<ActorHandle<T>> {
-    return (await this.#head()).request<ActorHandle<T>>({ kind: 'actor.find', name });
+  /**
+   * @param namespace Where to look. @default this program's own
+   * @throws RuntimeError `E_NAME_UNKNOWN`.
+   */
+  async actor<T>(name: string, namespace: string = this.tasks.namespace): Promise<ActorHandle<T>> {
+    return (await this.#head()).request<ActorHandle<T>>({ kind: 'actor.find', name, namespace });
   }
 
   /**
@@ -93,9 +99,10 @@ export class ClusterClient {
    * @throws RuntimeError `E_NO_ROOM` at once if the cluster can never hold them.
    */
   async group(bundles: readonly Resources[], options: GroupOptions = {}): Promise<PlacementGroup> {
-    const { strategy = 'pack', signal } = options;
+    const { strategy = 'pack', labelSelector = {}, signal } = options;
+    requireSelector(labelSelector);
     const id = await (await this.#head()).request<PlacementGroup['id']>(
-      { kind: 'group.create', bundles: bundles.map(toQuantities), strategy },
+      { kind: 'group.create', bundles: bundles.map(toQuantities), strategy, labelSelector },
       signal ? { signal } : {},
     );
     return new PlacementGroup(id, this.#head);

@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly address?: string;
   /** @default PATCHBAY_TOKEN, else the content of the token file of `patchbay start --head` */
   readonly token?: string;
+  /** Where this program's actors have their names, and where it looks for those of others. @default 'default' */
+  readonly namespace?: string;
   /** Print what this program's actors and tasks print, take each line, or leave them to `patchbay logs`. @default true */
   readonly logToDriver?: LogToDriver;
 }
@@ -39,7 +41,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
   if (!/^wss?:\/\/[^/]+/.test(address)) {
     throw new RuntimeError('E_OPTION', `address ${address} is not of the form ws://host:port`);
   }
-  return Cluster.open(address, options.token ?? knownToken(), options.logToDriver);
+  return Cluster.open(address, options.token ?? knownToken(), options);
 }
 
 function knownToken(): string {
@@ -77,7 +79,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
   static async open(
     address: string,
     token: string,
-    logToDriver: LogToDriver = true,
+    { logToDriver = true, namespace }: Pick<ConnectOptions, 'logToDriver' | 'namespace'> = {},
   ): Promise<Cluster> {
     const logs = logToDriver === false ? undefined : new DriverLogs(logToDriver);
     const endpoint = new Endpoint({
@@ -96,7 +98,8 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     // Refs that this program passes on are fetched from it.
     await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
     if (logs) peer.send({ kind: 'log.want', wanted: true });
-    return new Cluster(address, endpoint, peer, logs, { head, outbound, objects });
+    const own = namespace === undefined ? {} : { namespace };
+    return new Cluster(address, endpoint, peer, logs, { head, outbound, objects, ...own });
   }
 
   /**

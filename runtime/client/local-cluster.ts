@@ -19,6 +19,8 @@ export interface LocalClusterOptions {
   readonly logLevel?: string;
   /** Print what actors and tasks print, take each line, or leave it. @default true */
   readonly logToDriver?: LogToDriver;
+  /** Of the program's actors' names. @default 'default' */
+  readonly namespace?: string;
 }
 
 /** Start a cluster and connect to it. Disposing of it ends every process it started. */
@@ -68,7 +70,7 @@ export class LocalCluster implements AsyncDisposable {
           return child;
         }),
       );
-      const cluster = await Cluster.open(head.ready, token, options.logToDriver);
+      const cluster = await Cluster.open(head.ready, token, options);
       return new LocalCluster(cluster, token, head, nodes);
     } catch (error) {
       await Promise.all(started.map((child) => child[Symbol.asyncDispose]()));

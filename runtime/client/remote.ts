@@ -2,25 +2,20 @@
 
 import type { ActorHandle } from '../actor/handle.js';
 import { RuntimeError } from '../errors.js';
-import type { CodeId, NodeId } from '../ids.js';
-import { type Resources, toQuantities } from '../resources.js';
+import type { CodeId } from '../ids.js';
 import { type RemoteFunction, remoteFunction } from '../task/remote-function.js';
 import type { TaskClient } from '../task/task-client.js';
 import type { Peer } from '../wire/peer.js';
 import { encodeValue } from '../wire/value.js';
-import type { PlacementGroup } from './group.js';
+import { type PlacementOptions, placementSpec } from './placement-options.js';
 
-export interface CreateOptions<Args extends readonly unknown[]> {
+export interface CreateOptions<Args extends readonly unknown[]> extends PlacementOptions {
   /** Constructor arguments. Handles among them arrive as handles. */
   readonly args?: Args;
-  /** Held for the actor's whole life. @default { cpu: 1 } */
-  readonly resources?: Resources;
-  /** Unique among living actors; others find the actor by it. */
+  /** Unique among the living actors of its namespace; others find the actor by it. */
   readonly name?: string;
-  /** Only on this node. */
-  readonly node?: NodeId;
-  /** In this bundle of a placement group. */
-  readonly bundle?: { readonly group: PlacementGroup; readonly index: number };
+  /** Of the name. @default that of the program, which is 'default' unless `connect` was told another */
+  readonly namespace?: string;
   /** @default what the class says in `static actor`, or 1 */
   readonly maxConcurrency?: number;
   /** Calls that may wait at the actor; more are refused with `E_MAILBOX_FULL`. @default unlimited */
@@ -79,7 +74,7 @@ export function remoteModule<Module>(
   for (const exportName of loaded.exports) {
     twin[exportName] = Object.assign(remoteFunction({ code, exportName }, tasks), {
       create: (options: CreateOptions<readonly unknown[]> = {}) =>
-        create(code, exportName, options, head),
+        create(code, exportName, options, head, tasks),
     });
   }
   return new Proxy(twin, {
@@ -98,8 +93,9 @@ async function create<T>(
   exportName: string,
   options: CreateOptions<readonly unknown[]>,
   head: () => Promise<Peer>,
+  tasks: TaskClient,
 ): Promise<ActorHandle<T>> {
-  const { args = [], resources = { cpu: 1 }, name, node, bundle, maxConcurrency, signal } = options;
+  const { args = [], name, namespace, maxConcurrency, signal } = options;
   const { maxPending, maxRestarts, maxTaskRetries, lifetime, getIfExists } = options;
   requireTimes({ maxRestarts, maxTaskRetries });
   if (name === undefined && (getIfExists || lifetime === 'detached')) {
@@ -115,10 +111,9 @@ async function create<T>(
         code,
         exportName,
         args: encodeValue(args, { args }),
-        resources: toQuantities(resources),
+        ...placementSpec(options),
         ...(name === undefined ? {} : { name }),
-        ...(node === undefined ? {} : { node }),
-        ...(bundle ? { bundle: { group: bundle.group.id, index: bundle.index } } : {}),
+        namespace: namespace ?? tasks.namespace,
         ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
         ...(maxPending === undefined ? {} : { maxPending }),
         ...(maxRestarts === undefined ? {} : { maxRestarts }),

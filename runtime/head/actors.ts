@@ -4,13 +4,14 @@ import { RuntimeError, toWireError, type WireError } from '../errors.js';
 import { type ActorId, newActorId, type ProcessId } from '../ids.js';
 import { minus, plus } from '../resources.js';
 import { ActorRef } from '../wire/address.js';
-import type { ActorSpec, MessageOf } from '../wire/messages.js';
-import { claim, misfit, placeOne, release } from './place.js';
+import { type ActorSpec, defaultNamespace, type MessageOf } from '../wire/messages.js';
+import { placeOne } from './place.js';
+import { claim, misfit, release } from './room.js';
 import type { ActorRecord, Bundle, Claim, HeadState, NodeRecord, Request } from './state.js';
 import type { Turn } from './turn.js';
 
 export function createActor(turn: Turn, request: Request, spec: ActorSpec): void {
-  const twin = spec.name === undefined ? undefined : named(turn.state, spec.name);
+  const twin = spec.name === undefined ? undefined : named(turn.state, spec.name, spec.namespace);
   if (twin && spec.getIfExists) {
     if (twin.state.phase === 'alive') turn.reply(request, refOf(twin));
     else twin.awaited.push(request);
@@ -47,7 +48,10 @@ export function placeActor(turn: Turn, actor: ActorRecord): void {
     placeInBundle(turn, actor, spec.bundle, actor.state.since);
     return;
   }
-  const placement = placeOne([...turn.state.nodes.values()], spec.resources, spec.node);
+  const placement = placeOne([...turn.state.nodes.values()], spec.resources, {
+    strategy: spec.schedulingStrategy,
+    labels: spec.labelSelector,
+  });
   if (placement.ok) {
     start(turn, actor, claim(placement.place, placement.place.id, spec.resources));
   } else if (placement.never) {
@@ -135,11 +139,19 @@ export function lendProcessors(turn: Turn, id: ActorId, waiting: boolean): void 
   turn.hasChanged ||= waiting;
 }
 
-export function findActor(turn: Turn, request: Request, name: string): void {
-  const actor = named(turn.state, name);
+export function findActor(
+  turn: Turn,
+  request: Request,
+  { name, namespace }: MessageOf<'actor.find'>,
+): void {
+  const actor = named(turn.state, name, namespace);
   const ref = actor ? refOf(actor) : undefined;
-  if (ref) turn.reply(request, ref);
-  else turn.fail(request, new RuntimeError('E_NAME_UNKNOWN', `no living actor named ${name}`));
+  if (ref) {
+    turn.reply(request, ref);
+    return;
+  }
+  const place = namespace === defaultNamespace ? '' : ` in namespace ${namespace}`;
+  turn.fail(request, new RuntimeError('E_NAME_UNKNOWN', `no living actor named ${name}${place}`));
 }
 
 export function killActor(turn: Turn, request: Request, id: ActorId): void {
@@ -217,9 +229,15 @@ function roomOf(
   return where ? state.groups.get(where.group)?.bundles[where.index] : state.nodes.get(taken.node);
 }
 
-function named(state: HeadState, name: string): ActorRecord | undefined {
+function named(
+  state: HeadState,
+  name: string,
+  namespace = defaultNamespace,
+): ActorRecord | undefined {
   for (const actor of state.actors.values()) {
-    if (actor.spec.name === name && actor.state.phase !== 'dead') return actor;
+    const { spec } = actor;
+    if (spec.name !== name || (spec.namespace ?? defaultNamespace) !== namespace) continue;
+    if (actor.state.phase !== 'dead') return actor;
   }
   return undefined;
 }

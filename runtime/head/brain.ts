@@ -65,7 +65,7 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
       actorExited(turn, turn.state.actors.get(message.actor), message.cause);
       return;
     case 'actor.find':
-      findActor(turn, { from, id: message.id }, message.name);
+      findActor(turn, { from, id: message.id }, message);
       return;
     case 'actor.kill':
       killActor(turn, { from, id: message.id }, message.actor);

@@ -4,20 +4,22 @@ import { RuntimeError } from '../errors.js';
 import { type GroupId, newGroupId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
 import { endActor } from './actors.js';
-import { claim, placeGroup, release } from './place.js';
+import { placeGroup } from './place-group.js';
+import { claim, release } from './room.js';
 import type { GroupRecord, HeadState, NodeRecord, Request } from './state.js';
 import type { Turn } from './turn.js';
 
 export function createGroup(
   turn: Turn,
   creator: Request,
-  { bundles, strategy }: MessageOf<'group.create'>,
+  { bundles, strategy, labelSelector }: MessageOf<'group.create'>,
 ): void {
   const id = newGroupId();
   turn.state.groups.set(id, {
     id,
     owner: creator.from,
     strategy,
+    labelSelector,
     bundles: bundles.map((need) => ({ need, claim: undefined, free: need, gpuFree: new Map() })),
     creator,
     since: turn.at,
@@ -31,7 +33,12 @@ export function createGroup(
 export function reserveGroup(turn: Turn, group: GroupRecord): void {
   if (group.state.phase !== 'waiting') return;
   const needs = group.bundles.map(({ need }) => need);
-  const placement = placeGroup([...turn.state.nodes.values()], needs, group.strategy);
+  const placement = placeGroup(
+    [...turn.state.nodes.values()],
+    needs,
+    group.strategy,
+    group.labelSelector,
+  );
   if (placement.ok) {
     reserve(group, placement.place);
     group.state = { phase: 'ready' };

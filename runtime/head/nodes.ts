@@ -8,7 +8,7 @@ import type { NodeRecord } from './state.js';
 import type { Turn } from './turn.js';
 
 export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.join'>): void {
-  const { id, node, name, resources, gpus } = message;
+  const { id, node, name, resources, gpus, labels } = message;
   const taken = [...turn.state.nodes.values()].some((other) => other.name === name);
   if (taken) {
     const text = `a node named ${name} is here already; choose another with --name`;
@@ -22,6 +22,7 @@ export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.j
     total: resources,
     free: resources,
     gpus,
+    labels,
     gpuFree: new Map(gpus.map(({ uuid }) => [uuid, 10_000])),
     beatAt: turn.at,
     lagMs: 0,

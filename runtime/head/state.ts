@@ -2,6 +2,7 @@
 
 import type { WireError } from '../errors.js';
 import type { ActorId, GroupId, NodeId, ProcessId } from '../ids.js';
+import type { LabelSelector, Labels } from '../labels.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from '../wire/address.js';
 import type { ActorSpec, Gpu, GroupStrategy } from '../wire/messages.js';
@@ -12,6 +13,7 @@ export interface NodeRecord {
   readonly agent: ProcessId;
   readonly total: Quantities;
   readonly gpus: readonly Gpu[];
+  readonly labels: Labels;
   free: Quantities;
   /** Free share of each GPU, in units of 1/10,000, by uuid. */
   readonly gpuFree: Map<string, number>;
@@ -79,6 +81,7 @@ export interface GroupRecord {
   readonly id: GroupId;
   readonly owner: ProcessId;
   readonly strategy: GroupStrategy;
+  readonly labelSelector: LabelSelector;
   readonly bundles: readonly Bundle[];
   /** Has its answer once the group is ready. */
   readonly creator: Request;
@@ -113,6 +116,7 @@ export interface ClusterStatus {
     readonly total: Readonly<Record<string, number>>;
     readonly free: Readonly<Record<string, number>>;
     readonly gpus: readonly Gpu[];
+    readonly labels: Labels;
     readonly lagMs: number;
   }[];
   readonly actors: readonly {

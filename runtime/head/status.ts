@@ -7,12 +7,13 @@ export function statusOf(state: HeadState, at: number): ClusterStatus {
   const nameOf = (id: string): string =>
     [...state.nodes.values()].find((node) => node.id === id)?.name ?? id;
   return {
-    nodes: [...state.nodes.values()].map(({ id, name, total, free, gpus, lagMs }) => ({
+    nodes: [...state.nodes.values()].map(({ id, name, total, free, gpus, labels, lagMs }) => ({
       id,
       name,
       total: toResources(total),
       free: toResources(free),
       gpus,
+      labels,
       lagMs,
     })),
     actors: [...state.actors.values()].map((actor) => {

@@ -1,12 +1,14 @@
 /** Submits tasks: waits for their arguments, runs them on leases, tries again when a process dies. */
 
+import { callSignal } from '../actor/context.js';
 import type { Outbound } from '../actor/handle.js';
+import { placementSpec } from '../client/placement-options.js';
 import { RuntimeError } from '../errors.js';
 import type { CodeId } from '../ids.js';
 import { ObjectRef } from '../object/object-ref.js';
 import type { Objects } from '../object/objects.js';
-import { toQuantities } from '../resources.js';
 import type { ActorRef } from '../wire/address.js';
+import { defaultNamespace } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { type ActorProxy, encodeValue } from '../wire/value.js';
 import { isLost, type Lease, LeasePool } from './lease-pool.js';
@@ -23,6 +25,8 @@ export interface TaskClientOptions {
   readonly head: () => Promise<Peer>;
   readonly outbound: Outbound;
   readonly objects: Objects;
+  /** Where names are given and looked up. @default 'default' */
+  readonly namespace?: string;
 }
 
 class WorkerLease implements Lease {
@@ -49,12 +53,15 @@ class WorkerLease implements Lease {
 }
 
 export class TaskClient {
+  readonly namespace: string;
   readonly #head: () => Promise<Peer>;
   readonly #outbound: Outbound;
   readonly #objects: Objects;
   readonly #pools = new Map<string, LeasePool<WorkerLease>>();
 
-  constructor({ head, outbound, objects }: TaskClientOptions) {
+  constructor(options: TaskClientOptions) {
+    const { head, outbound, objects, namespace = defaultNamespace } = options;
+    this.namespace = namespace;
     this.#head = head;
     this.#outbound = outbound;
     this.#objects = objects;
@@ -66,6 +73,22 @@ export class TaskClient {
     const value = settle(this.#attempts(task, signal), signal, task);
     value.catch(() => undefined);
     return this.#objects.own(() => value, { cancel: (reason) => stop.abort(reason) });
+  }
+
+  /**
+   * A ref for each element of what the task returns.
+   *
+   * @throws RuntimeError `E_OPTION`; the refs reject with it if the task returns anything but `count` values.
+   */
+  submitSeveral(task: Task, count: number): readonly ObjectRef<unknown>[] {
+    if (!(Number.isInteger(count) && count >= 1)) {
+      throw new RuntimeError('E_OPTION', `numReturns ${count} must be a whole number from 1`);
+    }
+    const whole = this.submit(task);
+    const cancel = (reason: unknown): void => whole.cancel(reason);
+    return Array.from({ length: count }, (_, place) =>
+      this.#objects.own(async () => elementOf(await whole.value(), place, count, task), { cancel }),
+    );
   }
 
   /** Items of an `async *` function. The lease is held until the last item. A stream is not tried again. */
@@ -119,16 +142,20 @@ export class TaskClient {
   }
 
   #poolFor({ code, options }: Task): LeasePool<WorkerLease> {
-    const resources = toQuantities(options.resources ?? taskDefaults.resources);
+    const placement = placementSpec(options);
+    const { resources } = placement;
     const { maxCalls, name } = options;
     if (maxCalls !== undefined && !(Number.isInteger(maxCalls) && maxCalls >= 1)) {
       throw new RuntimeError('E_OPTION', `maxCalls ${maxCalls} must be a whole number from 1`);
     }
-    const key = JSON.stringify([code, Object.entries(resources).sort(), maxCalls, name]);
+    const amounts = Object.entries(resources).sort();
+    const key = JSON.stringify([code, amounts, { ...placement, resources: 0 }, maxCalls, name]);
     const known = this.#pools.get(key);
     if (known) return known;
     const reusable = maxCalls === undefined && !resources['gpu'];
-    const spec = { code, exportName: '', args: encodeValue([]), resources, reusable };
+    const { namespace } = this;
+    const args = encodeValue([]);
+    const spec = { code, exportName: '', args, ...placement, namespace, reusable };
     const pool = new LeasePool<WorkerLease>({
       open: async (signal) => {
         const head = await this.#head();
@@ -146,9 +173,18 @@ export class TaskClient {
 const resolved = (args: readonly unknown[]): Promise<readonly unknown[]> =>
   args.some((arg) => arg instanceof ObjectRef) ? Promise.all(args) : Promise.resolve(args);
 
+function elementOf(value: unknown, place: number, count: number, { exportName }: Task): unknown {
+  if (Array.isArray(value) && value.length === count) return value[place] as unknown;
+  const what = Array.isArray(value) ? `${value.length} values` : typeof value;
+  throw new RuntimeError('E_OPTION', `task ${exportName} returned ${what}, numReturns is ${count}`);
+}
+
+/** What gives a task up: its own options, its ref, or the end of the call that submitted it. */
 function signalOf({ signal, timeoutMs }: TaskOptions, stop: AbortSignal): AbortSignal {
+  const parent = callSignal();
   const others = [
     ...(signal ? [signal] : []),
+    ...(parent ? [parent] : []),
     ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
   ];
   return others.length > 0 ? AbortSignal.any([stop, ...others]) : stop;

@@ -1,10 +1,8 @@
 /** How a task runs. */
 
-import type { Resources } from '../resources.js';
+import type { PlacementOptions } from '../client/placement-options.js';
 
-export interface TaskOptions {
-  /** Held while the task runs. @default { cpu: 1 } */
-  readonly resources?: Resources;
+export interface TaskOptions extends PlacementOptions {
   /** Further tries after its process or node died; -1 for ever. @default 3 */
   readonly retries?: number;
   /** Also try again after errors of the task itself for which this is true. Counts against `retries`. @default none */
@@ -18,7 +16,4 @@ export interface TaskOptions {
   readonly maxCalls?: number;
 }
 
-export const taskDefaults: { readonly resources: Resources; readonly retries: number } = {
-  resources: { cpu: 1 },
-  retries: 3,
-};
+export const taskDefaults: { readonly retries: number } = { retries: 3 };

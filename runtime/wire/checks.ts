@@ -35,6 +35,8 @@ const record =
 
 export const quantities: Check = (value) => isObject(value) && Object.values(value).every(count);
 
+export const labels: Check = (value) => isObject(value) && Object.values(value).every(text);
+
 export const address: Check = record({ process: text, machine: text, unix: text, url: text });
 
 export const gpu: Check = record({ index: count, uuid: text, name: text, memoryMb: real });
@@ -71,7 +73,14 @@ export const actorSpec: Check = record({
   resources: quantities,
   name: optional(text),
   bundle: optional(record({ group: text, index: count })),
-  node: optional(text),
+  namespace: optional(text),
+  schedulingStrategy: optional(
+    (value) =>
+      value === 'spread' ||
+      value === 'pack' ||
+      (isObject(value) && text(value['node']) && optional(flag)(value['soft'])),
+  ),
+  labelSelector: optional(labels),
   thread: optional(flag),
   maxConcurrency: optional((value) => real(value) && (value as number) >= 1),
   maxPending: optional(count),

@@ -2,6 +2,7 @@
 
 import type { WireError } from '../errors.js';
 import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../ids.js';
+import type { LabelSelector, Labels } from '../labels.js';
 import type { LogBatch, NodeStats, TaskCount } from '../observe/reports.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from './address.js';
@@ -18,6 +19,9 @@ export interface Gpu {
   readonly memoryMb: number;
 }
 
+/** Where names are given and looked up unless another is named. */
+export const defaultNamespace = 'default';
+
 /** What the head must know to place and start an actor. */
 export interface ActorSpec {
   readonly code: CodeId;
@@ -26,12 +30,16 @@ export interface ActorSpec {
   /** Constructor arguments, encoded: the head never looks inside. */
   readonly args: Uint8Array;
   readonly resources: Quantities;
-  /** Unique among the living; other processes find the actor by it. */
+  /** Unique among the living of its namespace; other processes find the actor by it. */
   readonly name?: string;
+  /** Of the actor's name, and of the names that the actor itself gives and looks up. @default 'default' */
+  readonly namespace?: string;
   /** Place in a bundle of a placement group. */
   readonly bundle?: { readonly group: GroupId; readonly index: number };
-  /** Only this node. */
-  readonly node?: NodeId;
+  /** Which of the nodes that have room. @default 'spread' */
+  readonly schedulingStrategy?: SchedulingStrategy;
+  /** Only nodes with such labels. */
+  readonly labelSelector?: LabelSelector;
   /** Run the actor's code on a thread of its own, beside the host's links. @default what the class says */
   readonly thread?: boolean;
   /** Calls that may run at once. @default what the class says, or 1 */
@@ -49,6 +57,15 @@ export interface ActorSpec {
   /** If an actor of that name lives already, take it. */
   readonly getIfExists?: boolean;
 }
+
+/**
+ * `spread` takes the least used node, `pack` the fullest that has room. A node, by id or name, is insisted on, or preferred if
+ * `soft`.
+ */
+export type SchedulingStrategy =
+  | 'spread'
+  | 'pack'
+  | { readonly node: string; readonly soft?: boolean };
 
 export const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
 export type GroupStrategy = (typeof strategies)[number];
@@ -108,6 +125,7 @@ export type ToHead =
       readonly name: string;
       readonly resources: Quantities;
       readonly gpus: readonly Gpu[];
+      readonly labels: Labels;
     }
   | { readonly kind: 'node.beat'; readonly node: NodeId; readonly lagMs: number }
   | { readonly kind: 'actor.alive'; readonly actor: ActorId; readonly address: Address }
@@ -115,7 +133,12 @@ export type ToHead =
   | { readonly kind: 'actor.waiting'; readonly actor: ActorId; readonly waiting: boolean }
   | { readonly kind: 'actor.exited'; readonly actor: ActorId; readonly cause: WireError }
   | { readonly kind: 'actor.create'; readonly id: number; readonly spec: ActorSpec }
-  | { readonly kind: 'actor.find'; readonly id: number; readonly name: string }
+  | {
+      readonly kind: 'actor.find';
+      readonly id: number;
+      readonly name: string;
+      readonly namespace: string;
+    }
   | { readonly kind: 'actor.kill'; readonly id: number; readonly actor: ActorId }
   /** Answered with where the actor is now, or the cause of its death, once the head knows. */
   | {
@@ -130,6 +153,8 @@ export type ToHead =
       readonly id: number;
       readonly bundles: readonly Quantities[];
       readonly strategy: GroupStrategy;
+      /** Of the nodes of all bundles. */
+      readonly labelSelector: LabelSelector;
     }
   | { readonly kind: 'group.remove'; readonly id: number; readonly group: GroupId }
   | {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
 import { type ActorId, type CodeId, type NodeId, newNodeId } from '../ids.js';
+import { type Labels, requireLabels } from '../labels.js';
 import type { Logger } from '../log.js';
 import { AgentObserver } from '../observe/agent-observer.js';
 import type { HostTrace } from '../observe/reports.js';
@@ -26,6 +27,8 @@ export interface AgentOptions {
   /** What the node offers; `gpu` is the number of `gpus`. */
   readonly resources: Resources;
   readonly gpus: readonly Gpu[];
+  /** What selectors of actors may ask for, beside `machine` (its name) and `gpu` (the model of its GPUs). @default none */
+  readonly labels?: Labels;
   /** Interface on which other machines reach this node's actors. @default '127.0.0.1' */
   readonly bind?: string;
   /** Hosts kept warm. @default 1 */
@@ -97,8 +100,9 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  /** @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN` or `E_NAME_TAKEN`. */
+  /** @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN`, `E_NAME_TAKEN` or `E_OPTION`. */
   static async start(options: AgentOptions): Promise<Agent> {
+    requireLabels(options.labels ?? {});
     const agent = new Agent(options);
     try {
       await agent.#start();
@@ -110,7 +114,15 @@ export class Agent implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { headUrl, token, resources, gpus, bind = '127.0.0.1', prewarm = 1 } = this.#options;
+    const {
+      headUrl,
+      token,
+      resources,
+      gpus,
+      labels = {},
+      bind = '127.0.0.1',
+      prewarm = 1,
+    } = this.#options;
     this.#head = await this.#endpoint.connect(headUrl);
     const { unix } = await this.#endpoint.listen({
       host: bind,
@@ -125,6 +137,7 @@ export class Agent implements AsyncDisposable {
       name: this.name,
       resources: toQuantities({ ...resources, ...(gpus.length > 0 ? { gpu: gpus.length } : {}) }),
       gpus,
+      labels: { machine: hostname(), ...(gpus[0] ? { gpu: gpus[0].name } : {}), ...labels },
     });
     const lag = monitorEventLoopDelay();
     lag.enable();

@@ -53,6 +53,7 @@ export class Host {
   readonly #watch: HostWatch;
   #head: Promise<Peer> | undefined;
   #headUrl = '';
+  #namespace: string | undefined;
   #ownClient: ClusterClient | undefined;
   #actor:
     | { readonly living: Living; readonly executor: Executor; readonly ref: ActorRef }
@@ -138,6 +139,9 @@ export class Host {
   async #start(message: MessageOf<'host.start'>): Promise<unknown> {
     const { actor, spec, file, label, node, nodeName, headUrl } = message;
     this.#headUrl = headUrl;
+    // A process that served another module before may have a client of another namespace.
+    if (this.#namespace !== spec.namespace) this.#ownClient = undefined;
+    this.#namespace = spec.namespace;
     const ref = new ActorRef(actor, node, label, this.#endpoint.address, spec.maxTaskRetries);
     const identity: ActorIdentity = {
       self: ref,
@@ -193,6 +197,7 @@ export class Host {
       head: () => this.#headPeer(),
       outbound: this.#outbound,
       objects: this.#objects,
+      ...(this.#namespace === undefined ? {} : { namespace: this.#namespace }),
     });
     return this.#ownClient;
   }

@@ -4,6 +4,7 @@ import type { WireError } from '../../runtime/errors.js';
 import { type BrainSettings, brainSettings, type Effect, step } from '../../runtime/head/brain.js';
 import { type HeadState, newHeadState } from '../../runtime/head/state.js';
 import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../../runtime/ids.js';
+import type { LabelSelector, Labels } from '../../runtime/labels.js';
 import { type Resources, toQuantities, toResources } from '../../runtime/resources.js';
 import type { ActorRef, Address } from '../../runtime/wire/address.js';
 import type {
@@ -43,7 +44,12 @@ export class HeadScript {
   }
 
   /** Node `n` with agent `agent-n`. */
-  join(name: string, resources: Resources, gpus: readonly string[] = []): readonly Effect[] {
+  join(
+    name: string,
+    resources: Resources,
+    gpus: readonly string[] = [],
+    labels: Labels = {},
+  ): readonly Effect[] {
     return this.message(agentOf(name), {
       kind: 'node.join',
       id: this.#nextId++,
@@ -51,6 +57,7 @@ export class HeadScript {
       name,
       resources: toQuantities({ ...resources, ...(gpus.length > 0 ? { gpu: gpus.length } : {}) }),
       gpus: gpus.map(gpuNamed),
+      labels,
     });
   }
 
@@ -99,9 +106,9 @@ export class HeadScript {
     return { id, effects: this.message(driver, message) };
   }
 
-  find(name: string): Asked {
+  find(name: string, namespace = 'default'): Asked {
     const id = this.#nextId++;
-    return { id, effects: this.message(driver, { kind: 'actor.find', id, name }) };
+    return { id, effects: this.message(driver, { kind: 'actor.find', id, name, namespace }) };
   }
 
   cancel(id: number, from: ProcessId = driver): readonly Effect[] {
@@ -112,10 +119,11 @@ export class HeadScript {
     bundles: readonly Resources[],
     strategy: GroupStrategy = 'pack',
     from: ProcessId = driver,
+    labelSelector: LabelSelector = {},
   ): Asked {
     const id = this.#nextId++;
     const needs = bundles.map(toQuantities);
-    const message = { kind: 'group.create', id, bundles: needs, strategy } as const;
+    const message = { kind: 'group.create', id, bundles: needs, strategy, labelSelector } as const;
     return { id, effects: this.message(from, message) };
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { ActorId, NodeId, ProcessId } from '../../../runtime/ids.js';
+import type { ActorId, ProcessId } from '../../../runtime/ids.js';
 import {
   agentOf,
   answer,
@@ -48,11 +48,11 @@ test('an unknown node and a node too small are refused although others would do'
   const head = new HeadScript();
   head.join('a', { cpu: 1 });
   head.join('b', { cpu: 4 });
-  const unknown = head.create({ node: 'z' as NodeId });
+  const unknown = head.create({ schedulingStrategy: { node: 'z' } });
   t.is(errorOf(answer(unknown.effects, unknown.id))?.code, 'E_NO_ROOM');
-  const small = head.create({ node: 'a' as NodeId, resources: { cpu: 2 } });
+  const small = head.create({ schedulingStrategy: { node: 'a' }, resources: { cpu: 2 } });
   t.is(errorOf(answer(small.effects, small.id))?.code, 'E_NO_ROOM');
-  t.is(starts(head.create({ node: 'b' as NodeId }).effects).length, 1);
+  t.is(starts(head.create({ schedulingStrategy: { node: 'b' } }).effects).length, 1);
 });
 
 test('what is in use is waited for, first come first served, and every waiter explains itself', (t) => {
@@ -174,4 +174,47 @@ test('the status tells nodes, actors and what they wait for', (t) => {
     ],
     groups: [],
   });
+});
+
+test('labels choose the node, and a misfit says what the label is', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 4 }, [], { zone: 'east', gpu: 'T4' });
+  head.join('b', { cpu: 1 }, [], { zone: 'west' });
+  const west = head.create({ labelSelector: { zone: 'west', gpu: '!T4' } });
+  t.is(starts(west.effects).length, 1);
+  t.deepEqual(head.free, { a: { cpu: 4 }, b: { cpu: 0 } });
+  const busy = head.create({ labelSelector: { zone: 'in(west, north)' } });
+  t.is(answer(busy.effects, busy.id), undefined, 'b has the label, but no processor free');
+  t.is(
+    refusalOf(head.create({ labelSelector: { zone: 'south' } })),
+    'E_NO_ROOM: no node can hold Counter: node a: label zone is east, wanted south; ' +
+      'node b: label zone is west, wanted south',
+  );
+});
+
+test('a group reserves its bundles on nodes with the labels only', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 4 }, [], { disk: 'ssd' });
+  head.join('b', { cpu: 4 }, [], {});
+  const asked = head.group([{ cpu: 1 }, { cpu: 1 }], 'pack', driver, { disk: 'ssd' });
+  t.truthy(answer(asked.effects, asked.id));
+  t.deepEqual(head.free, { a: { cpu: 2 }, b: { cpu: 4 } });
+  const never = head.group([{ cpu: 1 }, { cpu: 1 }], 'strict-spread', driver, { disk: 'ssd' });
+  t.regex(refusalOf(never) ?? '', /node b: label disk is not set, wanted ssd/);
+});
+
+test('a name is taken within its namespace only', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 4 });
+  const here = head.living({ name: 'c', namespace: 'mine' });
+  const there = head.living({ name: 'c' });
+  const mine = head.find('c', 'mine');
+  t.like(refOf(answer(mine.effects, mine.id)), { actor: here });
+  const others = head.find('c');
+  t.like(refOf(answer(others.effects, others.id)), { actor: there });
+  t.regex(refusalOf(head.create({ name: 'c', namespace: 'mine' })) ?? '', /E_NAME_TAKEN/);
+  t.is(
+    refusalOf(head.find('c', 'yours')),
+    'E_NAME_UNKNOWN: no living actor named c in namespace yours',
+  );
 });

@@ -1,15 +1,11 @@
 import test from 'ava';
-import {
-  claim,
-  misfit,
-  placeGroup,
-  placeOne,
-  release,
-  takeGpus,
-} from '../../../runtime/head/place.js';
+import { placeOne } from '../../../runtime/head/place.js';
+import { placeGroup } from '../../../runtime/head/place-group.js';
+import { claim, misfit, release, takeGpus } from '../../../runtime/head/room.js';
 import type { NodeRecord } from '../../../runtime/head/state.js';
 import type { NodeId, ProcessId } from '../../../runtime/ids.js';
 import { type Resources, toQuantities } from '../../../runtime/resources.js';
+import type { SchedulingStrategy } from '../../../runtime/wire/messages.js';
 import { gpuNamed } from '../../helpers/head-events.js';
 
 function node(name: string, resources: Resources, gpus: readonly string[] = []): NodeRecord {
@@ -22,6 +18,7 @@ function node(name: string, resources: Resources, gpus: readonly string[] = []):
     free: total,
     gpus: gpus.map(gpuNamed),
     gpuFree: new Map(gpus.map((uuid) => [uuid, 10_000])),
+    labels: {},
     beatAt: 0,
     lagMs: 0,
   };
@@ -87,6 +84,33 @@ test('the least used node is taken, and on a tie the first by name', (t) => {
   claim(b, b.id, need({ cpu: 1 }));
   const second = placeOne([a, b, c], need({ cpu: 1 }));
   t.is(second.ok && second.place.name, 'c');
+});
+
+test('pack takes the fullest node that has room, a soft affinity the wished one if it has', (t) => {
+  const [a, b] = [node('a', { cpu: 4 }), node('b', { cpu: 4 })];
+  claim(b, b.id, need({ cpu: 2 }));
+  const placed = (units: number, strategy: SchedulingStrategy): string | undefined => {
+    const found = placeOne([a, b], need({ cpu: units }), { strategy });
+    return found.ok ? found.place.name : undefined;
+  };
+  t.is(placed(1, 'spread'), 'a');
+  t.is(placed(1, 'pack'), 'b');
+  t.is(placed(3, 'pack'), 'a');
+  t.is(placed(1, { node: 'b' }), 'b');
+  t.is(placed(3, { node: 'b' }), undefined);
+  t.is(placed(1, { node: 'b', soft: true }), 'b');
+  t.is(placed(3, { node: 'b', soft: true }), 'a');
+  t.is(placed(1, { node: 'gone', soft: true }), 'a');
+});
+
+test('what needs no GPU leaves the nodes that have one to others', (t) => {
+  const [a, b] = [node('a', { cpu: 4 }, ['x']), node('b', { cpu: 4 })];
+  claim(b, b.id, need({ cpu: 3 }));
+  const first = placeOne([a, b], need({ cpu: 1 }));
+  t.is(first.ok && first.place.name, 'b');
+  claim(b, b.id, need({ cpu: 1 }));
+  const second = placeOne([a, b], need({ cpu: 1 }));
+  t.is(second.ok && second.place.name, 'a');
 });
 
 test('busy and impossible are told apart', (t) => {

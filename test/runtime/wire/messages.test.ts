@@ -12,7 +12,9 @@ const spec = {
   resources: { cpu: 10_000 },
   name: 'n',
   bundle: { group: 'g', index: 1 },
-  node: 'node',
+  schedulingStrategy: { node: 'n', soft: true },
+  labelSelector: { zone: 'in(a, b)' },
+  namespace: 'mine',
   thread: true,
   maxConcurrency: 3,
 };
@@ -46,15 +48,27 @@ const samples = {
   error: { id: 3, error },
   'stream.item': { id: 4, value: null },
   'stream.end': { id: 4 },
-  'node.join': { id: 5, node: 'n', name: 'node-0', resources: { cpu: 10_000 }, gpus: [gpu] },
+  'node.join': {
+    id: 5,
+    node: 'n',
+    name: 'node-0',
+    resources: { cpu: 10_000 },
+    gpus: [gpu],
+    labels: { zone: 'a' },
+  },
   'node.beat': { node: 'n', lagMs: 0.25 },
   'actor.alive': { actor: 'a', address },
   'actor.exited': { actor: 'a', cause: error },
   'actor.create': { id: 6, spec },
-  'actor.find': { id: 7, name: 'n' },
+  'actor.find': { id: 7, name: 'n', namespace: 'default' },
   'actor.kill': { id: 8, actor: 'a' },
   'actor.verdict': { id: 9, actor: 'a', process: 'p' },
-  'group.create': { id: 10, bundles: [{ cpu: 1 }, {}], strategy: 'strict-spread' },
+  'group.create': {
+    id: 10,
+    bundles: [{ cpu: 1 }, {}],
+    strategy: 'strict-spread',
+    labelSelector: { zone: '!a' },
+  },
   'group.remove': { id: 11, group: 'g' },
   'code.put': { id: 12, code: 'c', source: Uint8Array.of(1), externals: ['koffi'] },
   'code.has': { id: 13, code: 'c' },
@@ -156,7 +170,8 @@ const wrongSpecs = [
   { name: 7 },
   { bundle: { group: 'g' } },
   { bundle: { group: 'g', index: -1 } },
-  { node: 1 },
+  { schedulingStrategy: 'anyhow' },
+  { labelSelector: { zone: 1 } },
   { thread: 'yes' },
   { maxConcurrency: 0 },
 ];
@@ -180,6 +195,8 @@ test('what the head computes with is checked down to the numbers', (t) => {
   refused('group.create', { bundles: [{ cpu: -1 }] });
   refused('group.create', { bundles: [null] });
   refused('group.create', { strategy: 'anyhow' });
+  refused('group.create', { labelSelector: { zone: 1 } });
+  refused('node.join', { labels: { zone: 1 } });
   refused('actor.alive', { address: { ...address, url: 1 } });
   refused('actor.exited', { cause: { name: 'Error' } });
   refused('error', { error: { message: 'm' } });

@@ -1,0 +1,131 @@
+/** A node for each bundle of a placement group. Pure. */
+
+import { type LabelSelector, mismatch } from '../labels.js';
+import type { Quantities } from '../resources.js';
+import type { GroupStrategy } from '../wire/messages.js';
+import { emptyCluster, type Placement } from './place.js';
+import { idleRoom, misfit, type Room, takeFrom } from './room.js';
+import type { NodeRecord } from './state.js';
+
+/** A node for every bundle, or none at all. */
+export function placeGroup(
+  nodes: readonly NodeRecord[],
+  bundles: readonly Quantities[],
+  strategy: GroupStrategy,
+  labels: LabelSelector = {},
+): Placement<readonly NodeRecord[]> {
+  if (nodes.length === 0) return { ok: false, never: true, why: [emptyCluster] };
+  const others = nodes.flatMap((node) => {
+    const reasons = mismatch(labels, node.labels);
+    return reasons.length > 0 ? [`node ${node.name}: ${reasons.join(', ')}`] : [];
+  });
+  const candidates = nodes.filter((node) => mismatch(labels, node.labels).length === 0);
+  const now = spreadOver(candidates, bundles, strategy, (node) => node);
+  if (now.ok) return now;
+  const idle = spreadOver(candidates, bundles, strategy, idleRoom);
+  const never = !idle.ok && idle.certain;
+  return { ok: false, never, why: [...(never ? idle.why : now.why), ...others] };
+}
+
+type Spread =
+  | { readonly ok: true; readonly place: readonly NodeRecord[] }
+  /** `certain`: every way of placing the bundles was tried. */
+  | { readonly ok: false; readonly certain: boolean; readonly why: readonly string[] };
+
+/** Choices tried for one group before the search gives up. */
+const maxTries = 2_000;
+
+interface Scratch {
+  readonly node: NodeRecord;
+  room: Room;
+  bundles: number;
+}
+
+/**
+ * A node for each bundle, or why one found none. Large bundles choose first; a choice that leaves a later bundle without a
+ * node is taken back.
+ */
+function spreadOver(
+  nodes: readonly NodeRecord[],
+  bundles: readonly Quantities[],
+  strategy: GroupStrategy,
+  roomOf: (node: NodeRecord) => Room,
+): Spread {
+  if (strategy === 'strict-pack') return packOnOne(nodes, bundles, roomOf);
+  const scratch: Scratch[] = nodes.map((node) => ({ node, room: roomOf(node), bundles: 0 }));
+  const order = [...bundles.keys()].sort((a, b) => sizeOf(bundles[b]!) - sizeOf(bundles[a]!));
+  const chosen: NodeRecord[] = [];
+  let tries = 0;
+  let why: readonly string[] | undefined;
+  const placeFrom = (at: number): boolean => {
+    const index = order[at];
+    if (index === undefined) return true;
+    const need = bundles[index]!;
+    for (const choice of distinct(preferred(scratch, need, strategy))) {
+      if (tries++ >= maxTries) return false;
+      const { room } = choice;
+      choice.room = takeFrom(room, need);
+      choice.bundles++;
+      chosen[index] = choice.node;
+      if (placeFrom(at + 1)) return true;
+      choice.room = room;
+      choice.bundles--;
+    }
+    why ??= whyNot(index, need, scratch, strategy);
+    return false;
+  };
+  if (placeFrom(0)) return { ok: true, place: chosen };
+  return { ok: false, certain: tries < maxTries, why: why ?? ['too many ways to place it'] };
+}
+
+const sizeOf = (need: Quantities): number => Math.max(0, ...Object.values(need));
+
+/** Where a bundle fits, the best first. */
+function preferred(
+  scratch: readonly Scratch[],
+  need: Quantities,
+  strategy: GroupStrategy,
+): readonly Scratch[] {
+  const allowed = strategy === 'strict-spread' ? scratch.filter((s) => s.bundles === 0) : scratch;
+  const sign = strategy === 'pack' ? -1 : 1;
+  return allowed
+    .filter((s) => misfit(need, s.room).length === 0)
+    .sort((a, b) => sign * (a.bundles - b.bundles) || (a.node.name < b.node.name ? -1 : 1));
+}
+
+/** One of each kind of node: what fails on one fails on all that are like it. */
+function distinct(choices: readonly Scratch[]): readonly Scratch[] {
+  const byKind = new Map<string, Scratch>();
+  for (const choice of choices) {
+    const { room, bundles } = choice;
+    const kind = JSON.stringify([Object.entries(room.free), [...room.gpuFree.values()], bundles]);
+    if (!byKind.has(kind)) byKind.set(kind, choice);
+  }
+  return [...byKind.values()];
+}
+
+function packOnOne(
+  nodes: readonly NodeRecord[],
+  bundles: readonly Quantities[],
+  roomOf: (node: NodeRecord) => Room,
+): Spread {
+  const why: string[] = [];
+  for (const node of nodes) {
+    const result = spreadOver([node], bundles, 'pack', roomOf);
+    if (result.ok) return result;
+    why.push(...result.why);
+  }
+  return { ok: false, certain: true, why };
+}
+
+const whyNot = (
+  index: number,
+  need: Quantities,
+  scratch: readonly Scratch[],
+  strategy: GroupStrategy,
+): readonly string[] =>
+  scratch.map((s) => {
+    const taken = strategy === 'strict-spread' && s.bundles > 0;
+    const reason = taken ? 'has a bundle of this group already' : misfit(need, s.room).join(', ');
+    return `bundle ${index} on node ${s.node.name}: ${reason}`;
+  });
