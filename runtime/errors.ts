@@ -21,6 +21,8 @@ export type RuntimeErrorCode =
   | 'E_NAME_UNKNOWN'
   /** The actor is dead: the text gives exit code, signal and the last lines of stderr. */
   | 'E_ACTOR_DEAD'
+  /** The actor's process held more memory than it was given, or the machine ran short of it. */
+  | 'E_OUT_OF_MEMORY'
   /** The actor's module or constructor failed. */
   | 'E_ACTOR_START'
   /** The module has no such export, or it is not a class. */

@@ -1,6 +1,6 @@
 /** Calls to other actors, host to host, over this process's endpoint. The head is asked only why an actor died. */
 
-import { ActorLostError, LinkLostError, RuntimeError } from '../errors.js';
+import { ActorLostError, LinkLostError, RuntimeError, type RuntimeErrorCode } from '../errors.js';
 import type { ActorId } from '../ids.js';
 import type { ActorRef, Address } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
@@ -93,7 +93,7 @@ export class EndpointOutbound implements Outbound {
   /**
    * A broken link says little: the head knows where the actor is now, or exit code, signal and last words.
    *
-   * @throws ActorLostError `E_ACTOR_DEAD`, or the link's own code if the head does not know either.
+   * @throws ActorLostError `E_ACTOR_DEAD` or `E_OUT_OF_MEMORY`, or the link's own code if the head does not know either.
    */
   async #follow(
     ref: ActorRef,
@@ -110,12 +110,14 @@ export class EndpointOutbound implements Outbound {
       );
       this.#moved.set(ref.actor, now.ref.address);
     } catch (verdict) {
-      const isDeath = verdict instanceof RuntimeError && verdict.code === 'E_ACTOR_DEAD';
+      const isDeath = verdict instanceof RuntimeError && deaths.includes(verdict.code);
       const { code, message } = isDeath ? verdict : error;
       throw new ActorLostError(code, message, { cause: error });
     }
   }
 }
+
+const deaths: readonly RuntimeErrorCode[] = ['E_ACTOR_DEAD', 'E_OUT_OF_MEMORY'];
 
 const restarted = (ref: ActorRef, method: string, cause: Error): ActorLostError =>
   new ActorLostError(

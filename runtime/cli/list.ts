@@ -5,6 +5,7 @@ import type { Cluster } from '../client/cluster.js';
 import { RuntimeError } from '../errors.js';
 import type { ClusterStatus } from '../head/state.js';
 import type { TaskCount } from '../observe/reports.js';
+import { amounts } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 import { table } from './table.js';
 
@@ -140,8 +141,3 @@ function sum(counts: readonly TaskCount[]): readonly TaskCount[] {
   }
   return [...sums.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
-
-const amounts = (resources: Readonly<Record<string, number>>): string =>
-  Object.entries(resources)
-    .map(([name, units]) => `${Math.round(units * 10_000) / 10_000} ${name}`)
-    .join(', ');

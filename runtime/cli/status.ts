@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { connect } from '../client/cluster.js';
 import { defaultPort } from '../head/head.js';
 import type { ClusterStatus } from '../head/state.js';
+import { amounts, usage } from './amounts.js';
 import { readToken } from './options.js';
 import { table } from './table.js';
 
@@ -53,18 +54,3 @@ export function statusText(address: string, status: ClusterStatus): string {
     ...waiting.map(({ id, strategy, note }) => `\nPlacement group ${id} (${strategy}) ${note}`),
   ].join('\n');
 }
-
-const usage = (
-  total: Readonly<Record<string, number>>,
-  free: Readonly<Record<string, number>>,
-): string =>
-  Object.entries(total)
-    .map(([name, units]) => `${round(units - (free[name] ?? 0))}/${round(units)} ${name}`)
-    .join(', ');
-
-const amounts = (resources: Readonly<Record<string, number>>): string =>
-  Object.entries(resources)
-    .map(([name, units]) => `${round(units)} ${name}`)
-    .join(', ');
-
-const round = (value: number): number => Math.round(value * 10_000) / 10_000;

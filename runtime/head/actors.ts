@@ -116,7 +116,8 @@ export function actorExited(turn: Turn, actor: ActorRecord | undefined, cause: W
   if (!actor || actor.state.phase === 'dead') return;
   const { maxRestarts = 0 } = actor.spec;
   const mayRestart = maxRestarts < 0 || actor.restarts < maxRestarts;
-  const isAccident = cause.code === 'E_ACTOR_DEAD' && !actor.isEnding;
+  const isAccident =
+    (cause.code === 'E_ACTOR_DEAD' || cause.code === 'E_OUT_OF_MEMORY') && !actor.isEnding;
   if (!isAccident || !mayRestart || actor.state.phase === 'pending') {
     buryActor(turn, actor, cause);
     return;

@@ -23,6 +23,18 @@ export function usageOf(pid: number): Usage | undefined {
   }
 }
 
+/** Resident memory that is the process's own, in bytes: what it shares with others would count once for each. */
+export function memoryOf(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const bytes = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
+    return bytes('VmRSS') - bytes('RssShmem');
+  } catch {
+    return undefined;
+  }
+}
+
 /** Processor time of a changing set of processes, which never falls: that of the dead counts as it was last seen. */
 export class UsageSum {
   readonly #last = new Map<number, number>();

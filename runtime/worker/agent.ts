@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
-import { type ActorId, type CodeId, type NodeId, newNodeId } from '../ids.js';
+import { type ActorId, type NodeId, newNodeId } from '../ids.js';
 import { type Labels, requireLabels } from '../labels.js';
 import type { Logger } from '../log.js';
 import { AgentObserver } from '../observe/agent-observer.js';
@@ -16,7 +16,9 @@ import { Endpoint } from '../wire/endpoint.js';
 import type { Gpu, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { Loader } from './loader.js';
+import { inGib, MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
 import { type HostExit, HostPool, type HostProcess, inWords } from './pool.js';
+import { type RunningActor, watchedHost } from './running-actor.js';
 
 export interface AgentOptions {
   /** `ws://host:port` of the head. */
@@ -24,7 +26,7 @@ export interface AgentOptions {
   readonly token: string;
   /** Unique in the cluster. @default the machine's name and a few random letters */
   readonly name?: string;
-  /** What the node offers; `gpu` is the number of `gpus`. */
+  /** What the node offers; `gpu` is the number of `gpus`, `memory` in GiB the machine's unless it is given. */
   readonly resources: Resources;
   readonly gpus: readonly Gpu[];
   /** What selectors of actors may ask for, beside `machine` (its name) and `gpu` (the model of its GPUs). @default none */
@@ -44,14 +46,6 @@ const restMs = 1_000;
 /** A host must report within this. */
 const hostReadyMs = 30_000;
 
-interface Running {
-  readonly host: HostProcess;
-  readonly label: string;
-  readonly code: CodeId;
-  readonly reusable: boolean;
-  stopping: boolean;
-}
-
 export class Agent implements AsyncDisposable {
   readonly id: NodeId = newNodeId();
   readonly name: string;
@@ -63,12 +57,13 @@ export class Agent implements AsyncDisposable {
   readonly #endpoint: Endpoint;
   readonly #loader: Loader;
   readonly #observer: AgentObserver;
-  readonly #actors = new Map<ActorId, Running>();
+  readonly #actors = new Map<ActorId, RunningActor>();
   /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
   readonly #hosts = new Map<number, Peer>();
   readonly #awaited = new Map<number, (peer: Peer) => void>();
   #head: Peer | undefined;
   #pool: HostPool | undefined;
+  #memory: MemoryWatch | undefined;
   #beats: NodeJS.Timeout | undefined;
   #end: (why: string) => void = () => undefined;
 
@@ -131,11 +126,19 @@ export class Agent implements AsyncDisposable {
     });
     const settings = { agent: unix, token, folder: this.#folder, bind };
     this.#pool = new HostPool(settings, prewarm);
+    this.#memory = new MemoryWatch({
+      hosts: () => this.#watched(),
+      kill: (pid, why) => this.#pool?.find(pid)?.kill(why, 'E_OUT_OF_MEMORY'),
+    });
     await this.#head.request({
       kind: 'node.join',
       node: this.id,
       name: this.name,
-      resources: toQuantities({ ...resources, ...(gpus.length > 0 ? { gpu: gpus.length } : {}) }),
+      resources: toQuantities({
+        ...resources,
+        ...(gpus.length > 0 ? { gpu: gpus.length } : {}),
+        ...(resources['memory'] === undefined ? machineOffer() : {}),
+      }),
       gpus,
       labels: { machine: hostname(), ...(gpus[0] ? { gpu: gpus[0].name } : {}), ...labels },
     });
@@ -152,6 +155,7 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#beats);
+    this.#memory?.stop();
     await Promise.all([...this.#actors.keys()].map((actor) => this.#stop(actor)));
     await this.#pool?.close();
     this.#observer.stop();
@@ -188,8 +192,8 @@ export class Agent implements AsyncDisposable {
       this.#report(actor, toWireError(error));
       return;
     }
-    const { code, reusable = false } = spec;
-    const running: Running = { host, label, code, reusable, stopping: false };
+    const since = performance.now();
+    const running: RunningActor = { host, label, spec, since, stopping: false };
     host.onOutput = this.#observer.begins(actor, label);
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
@@ -217,7 +221,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /** The error of a failed start says more than the exit of the host that follows. */
-  async #failStart(actor: ActorId, running: Running, error: unknown): Promise<void> {
+  async #failStart(actor: ActorId, running: RunningActor, error: unknown): Promise<void> {
     const lost = error instanceof RuntimeError && error.code === 'E_PEER_LOST';
     if (!lost && this.#actors.delete(actor)) this.#report(actor, toWireError(error));
     await running.host.end();
@@ -227,7 +231,7 @@ export class Agent implements AsyncDisposable {
     const running = this.#actors.get(actor);
     if (!running || running.stopping) return;
     running.stopping = true;
-    if (running.reusable && (await this.#rest(actor, running))) return;
+    if (running.spec.reusable && (await this.#rest(actor, running))) return;
     const peer = this.#hosts.get(running.host.pid);
     const signal = AbortSignal.timeout(disposeMs);
     // A hook that fails or is too slow has had its chance: the process goes anyway.
@@ -237,7 +241,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Whether a task worker's process stays for the next one. */
-  async #rest(actor: ActorId, running: Running): Promise<boolean> {
+  async #rest(actor: ActorId, running: RunningActor): Promise<boolean> {
     const peer = this.#hosts.get(running.host.pid);
     const signal = AbortSignal.timeout(restMs);
     const trace = await peer
@@ -246,7 +250,7 @@ export class Agent implements AsyncDisposable {
     if (!trace || !this.#actors.delete(actor)) return false;
     this.#observer.keep(trace);
     this.#observer.exited(actor);
-    this.#pool?.keep(running.code, running.host);
+    this.#pool?.keep(running.spec.code, running.host);
     const text = `${running.label} was stopped`;
     this.#report(actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));
     return true;
@@ -283,15 +287,22 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  #exited(actor: ActorId, running: Running, exit: HostExit): void {
+  #exited(actor: ActorId, running: RunningActor, exit: HostExit): void {
     this.#observer.exited(actor);
     this.#hosts.delete(running.host.pid);
     if (!this.#actors.delete(actor)) return;
     const { label, stopping } = running;
-    const text = stopping
-      ? `${label} was stopped`
-      : `${label} on node ${this.name} ${inWords(exit)}`;
-    this.#report(actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));
+    const bytes = this.#memory?.lastOf(running.host.pid);
+    const words = inWords(exit, bytes === undefined ? undefined : inGib(bytes));
+    const text = stopping ? `${label} was stopped` : `${label} on node ${this.name} ${words}`;
+    const code = exit.killed?.code ?? 'E_ACTOR_DEAD';
+    this.#report(actor, toWireError(new RuntimeError(code, text)));
+  }
+
+  /** All hosts, with what their actors were given. */
+  #watched(): readonly WatchedHost[] {
+    const busy = new Map([...this.#actors.values()].map((running) => [running.host.pid, running]));
+    return (this.#pool?.pids ?? []).map((pid) => watchedHost(pid, busy.get(pid)));
   }
 
   #report(actor: ActorId, cause: WireError): void {

@@ -35,7 +35,12 @@ export interface HostExit {
   readonly signal: NodeJS.Signals | null;
   readonly stderrTail: readonly string[];
   /** Why the agent itself killed it, if it did. */
-  readonly killed: string | undefined;
+  readonly killed: Kill | undefined;
+}
+
+export interface Kill {
+  readonly why: string;
+  readonly code: 'E_ACTOR_DEAD' | 'E_OUT_OF_MEMORY';
 }
 
 /**
@@ -51,7 +56,7 @@ export class HostProcess {
   onOutput: (stream: Output, text: string) => void = () => undefined;
   readonly #child: ChildProcess;
   readonly #tail: string[] = [];
-  #killed: string | undefined;
+  #killed: Kill | undefined;
 
   constructor(settings: HostSettings, env: Readonly<Record<string, string>>) {
     const entry = fileURLToPath(new URL('./host-main.js', import.meta.url));
@@ -100,8 +105,8 @@ export class HostProcess {
   }
 
   /** At once, because of `why`. */
-  kill(why: string): void {
-    this.#killed = why;
+  kill(why: string, code: Kill['code'] = 'E_ACTOR_DEAD'): void {
+    this.#killed ??= { why, code };
     this.#signal('SIGKILL');
   }
 
@@ -172,6 +177,11 @@ export class HostPool {
     void host.exited.then(() => clearTimeout(timer));
   }
 
+  /** A host that lives, by its process id. */
+  find(pid: number): HostProcess | undefined {
+    return this.#all.get(pid);
+  }
+
   /** Ends all hosts and removes their folder. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -202,9 +212,11 @@ export class HostPool {
 /** Actors without a GPU must not see one. */
 const noGpu = { CUDA_VISIBLE_DEVICES: '' };
 
-export function inWords({ code, signal, stderrTail, killed }: HostExit): string {
+/** @param held Its memory when it was last looked at: `0.25 GiB`. */
+export function inWords({ code, signal, stderrTail, killed }: HostExit, held?: string): string {
   const ended = signal ? `died of ${signal}` : `ended with exit code ${code}`;
-  const how = killed ? `was killed: ${killed}` : ended;
+  const memory = held ? ` (it held ${held} of memory)` : '';
+  const how = killed ? `was killed: ${killed.why}` : `${ended}${memory}`;
   const tail = stderrTail.length > 0 ? `; its last words:\n  ${stderrTail.join('\n  ')}` : '';
   return `${how}${tail}`;
 }

@@ -67,7 +67,10 @@ test.serial('list nodes and groups', async (t) => {
   await using group = await cluster.group([{ cpu: 1 }, { cpu: 1 }]);
   await until('the agent has told how its hosts are', async () => 'n0' in (await cluster.stats()));
   const nodes = await terminal.run('list', 'nodes');
-  t.regex(nodes.stdout, /n0 +3 cpu +1 cpu +0 +\d busy, \d warm +\d+ MiB/);
+  t.regex(
+    nodes.stdout,
+    /n0 +3 cpu, [\d.]+ GiB memory +1 cpu, [\d.]+ GiB memory +0 +\d busy, \d warm +\d+ MiB/,
+  );
   const groups = await terminal.run('list', 'groups', '--phase', 'ready');
   t.regex(groups.stdout, new RegExp(`${group.id} +pack +ready +n0, n0`));
   t.deepEqual(await json(t.context, 'list', 'groups', '--phase', 'waiting'), []);
