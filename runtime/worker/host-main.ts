@@ -1,6 +1,7 @@
 /** Entry of a host process; the agent starts it. */
 
 import { Host } from './host.js';
+import { dieWithParent } from './parent-death.js';
 
 const { PATCHBAY_HOST, PATCHBAY_TOKEN } = process.env;
 if (!PATCHBAY_HOST || !PATCHBAY_TOKEN) {
@@ -21,4 +22,5 @@ const die = (): void => {
   }
 };
 process.on('SIGTERM', die);
+void dieWithParent();
 new Host({ ...settings, token: PATCHBAY_TOKEN }, die);

@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { connect } from '../../../runtime/index.js';
-import { descendantsOf, isAlive } from '../../helpers/descendants.js';
+import { commandOf, descendantsOf, isAlive } from '../../helpers/descendants.js';
 import { allGone, nodeFolders, openCluster } from '../../helpers/processes.js';
 import { tempFolder } from '../../helpers/temp-folder.js';
 import { until } from '../../helpers/until.js';
@@ -72,6 +73,24 @@ test.serial(
     t.is(typeof (await probes[1]!.pid()), 'number');
     t.is((await opened.cluster.status()).nodes.length, 1);
     t.true(isAlive(children[1]!));
+  },
+);
+
+test.serial(
+  'a host in a busy loop dies with its agent even if the guard is gone too',
+  async (t) => {
+    await using opened = await openCluster({ workers: 1 });
+    const lib = await opened.cluster.load<Actors>(actors);
+    const probe = await lib.Probe.create();
+    const host = await probe.pid();
+    const [agent] = opened.agents;
+    const blocked = probe.blockUntil('/nonexistent');
+    const guard = descendantsOf(agent!).find((pid) => commandOf(pid).includes('patchbay-guard'));
+    process.kill(guard!, 'SIGKILL');
+    process.kill(agent!, 'SIGKILL');
+    await t.throwsAsync(blocked, { code: 'E_ACTOR_DEAD' });
+    await allGone([host]);
+    for (const name of nodeFolders()) rmSync(join(tmpdir(), name), { recursive: true });
   },
 );
 
