@@ -22,6 +22,13 @@ export interface ActorAccess {
   readonly cluster: ClusterClient;
   /** The typed twin of the very module this code comes from: `context().module<typeof import('./tasks.js')>()`. */
   module<Module>(): Remote<Module>;
+  /**
+   * Ends this actor for good once the calls that run have been answered; calls that wait, and later ones, hear
+   * `E_ACTOR_DEAD`. The dispose hook runs.
+   *
+   * @throws RuntimeError `E_CLOSED` in a task.
+   */
+  exit(): void;
 }
 
 /** What stays the same from call to call. */

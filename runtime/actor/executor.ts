@@ -60,6 +60,8 @@ export class Executor {
   readonly #groups = new Map<string, CallQueue<Waiting>>();
   readonly #all = new Set<CallScope>();
   #stopped = false;
+  #isDraining = false;
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -75,6 +77,8 @@ export class Executor {
   }
 
   receive(from: AnswerSink, message: CallMessage): void {
+    const isNew = message.kind === 'call' || message.kind === 'tell' || message.kind === 'latest';
+    if (isNew && this.#isDraining) return;
     switch (message.kind) {
       case 'call': {
         const full = this.#whyFull(message.method);
@@ -128,6 +132,25 @@ export class Executor {
     for (const scope of this.#all) scope.abort();
   }
 
+  /** Take nothing new and drop what waits; resolves when what runs has ended and was answered. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    this.#others.clear();
+    for (const queue of this.#groups.values()) queue.clear();
+    this.#tellIdle();
+    await idle;
+  }
+
+  #ended(scope: CallScope): void {
+    this.#all.delete(scope);
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.isIdle) for (const told of this.#onIdle.splice(0)) told();
+  }
+
   #queueOf(method: string): CallQueue<Waiting> {
     return this.#groups.get(method) ?? this.#others;
   }
@@ -161,8 +184,8 @@ export class Executor {
     } catch (error) {
       this.#answer(from, { kind: 'error', id, error: toWireError(error) });
     } finally {
-      this.#all.delete(scope);
       this.#running.get(from)?.delete(id);
+      this.#ended(scope);
     }
   }
 
@@ -199,7 +222,7 @@ export class Executor {
     } catch (error) {
       if (!scope.isAborted) this.#options.onLostError(message.method, error);
     } finally {
-      this.#all.delete(scope);
+      this.#ended(scope);
     }
   }
 }

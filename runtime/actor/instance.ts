@@ -21,6 +21,8 @@ export interface ActorOptions {
    * holding up everything else. Each caller's order holds within a group. @default none
    */
   readonly concurrencyGroups?: Readonly<Record<string, ConcurrencyGroup>>;
+  /** Between two runs of the class's `snapshot()`, in milliseconds, while there are calls. @default 1_000 */
+  readonly snapshotMs?: number;
 }
 
 export type Module = Readonly<Record<string, unknown>>;
@@ -132,6 +134,10 @@ class CallContext implements ActorContext {
 
   module<M>(): Remote<M> {
     return this.#surroundings.module<M>();
+  }
+
+  exit(): void {
+    this.#surroundings.exit();
   }
 
   get signal(): AbortSignal {

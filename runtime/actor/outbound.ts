@@ -93,7 +93,7 @@ export class EndpointOutbound implements Outbound {
   /**
    * A broken link says little: the head knows where the actor is now, or exit code, signal and last words.
    *
-   * @throws ActorLostError `E_ACTOR_DEAD` or `E_OUT_OF_MEMORY`, or the link's own code if the head does not know either.
+   * @throws ActorLostError with the cause of death, or the link's own code if the head does not know either.
    */
   async #follow(
     ref: ActorRef,
@@ -117,7 +117,16 @@ export class EndpointOutbound implements Outbound {
   }
 }
 
-const deaths: readonly RuntimeErrorCode[] = ['E_ACTOR_DEAD', 'E_OUT_OF_MEMORY'];
+/** With which an actor can be dead: how its process ended, or why it could not begin anew. */
+const deaths: readonly RuntimeErrorCode[] = [
+  'E_ACTOR_DEAD',
+  'E_OUT_OF_MEMORY',
+  'E_ACTOR_START',
+  'E_NO_ROOM',
+  'E_EXPORT',
+  'E_BUNDLE',
+  'E_EXTERNAL',
+];
 
 const restarted = (ref: ActorRef, method: string, cause: Error): ActorLostError =>
   new ActorLostError(

@@ -10,6 +10,8 @@ import { claim, misfit, release } from './room.js';
 import type { ActorRecord, Bundle, Claim, HeadState, NodeRecord, Request } from './state.js';
 import type { Turn } from './turn.js';
 
+const noSnapshot = new Uint8Array();
+
 export function createActor(turn: Turn, request: Request, spec: ActorSpec): void {
   const twin = spec.name === undefined ? undefined : named(turn.state, spec.name, spec.namespace);
   if (twin && spec.getIfExists) {
@@ -34,6 +36,7 @@ export function createActor(turn: Turn, request: Request, spec: ActorSpec): void
     isLending: false,
     isEnding: false,
     restarts: 0,
+    snapshot: noSnapshot,
     state: { phase: 'pending', since: turn.at, why: [] },
   };
   turn.state.actors.set(actor.id, actor);
@@ -99,8 +102,8 @@ function start(turn: Turn, actor: ActorRecord, taken: Claim): void {
   const node = turn.state.nodes.get(taken.node)!;
   actor.state = { phase: 'starting', claim: taken };
   const gpus = [...taken.gpus.keys()];
-  const { id, label, spec } = actor;
-  turn.send(node.agent, { kind: 'actor.start', actor: id, label, spec, gpus });
+  const { id, label, spec, snapshot } = actor;
+  turn.send(node.agent, { kind: 'actor.start', actor: id, label, spec, gpus, snapshot });
 }
 
 export function actorAlive(turn: Turn, message: MessageOf<'actor.alive'>): void {
@@ -155,6 +158,11 @@ export function findActor(
   turn.fail(request, new RuntimeError('E_NAME_UNKNOWN', `no living actor named ${name}${place}`));
 }
 
+export function keepSnapshot(turn: Turn, { actor: id, state }: MessageOf<'actor.snapshot'>): void {
+  const actor = turn.state.actors.get(id);
+  if (actor?.state.phase === 'alive') actor.snapshot = state;
+}
+
 export function killActor(turn: Turn, request: Request, id: ActorId): void {
   const actor = turn.state.actors.get(id);
   if (!actor || actor.state.phase === 'dead') {
@@ -205,7 +213,7 @@ export function buryActor(turn: Turn, actor: ActorRecord, cause: WireError): voi
     turn.send(from, { kind: 'error', id, error: cause });
   }
   for (const request of killers) turn.reply(request, null);
-  Object.assign(actor, { awaited: [], verdicts: [], killers: [] });
+  Object.assign(actor, { awaited: [], verdicts: [], killers: [], snapshot: noSnapshot });
   turn.hasChanged = true;
   const { actors, graves } = turn.state;
   // One that never had a place is known to nobody: no grave for it.

@@ -13,6 +13,7 @@ import {
   createActor,
   endActor,
   findActor,
+  keepSnapshot,
   killActor,
   lendProcessors,
   placeActor,
@@ -57,6 +58,9 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
       return;
     case 'actor.alive':
       actorAlive(turn, message);
+      return;
+    case 'actor.snapshot':
+      keepSnapshot(turn, message);
       return;
     case 'actor.waiting':
       lendProcessors(turn, message.actor, message.waiting);

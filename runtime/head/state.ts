@@ -59,6 +59,8 @@ export interface ActorRecord {
   isEnding: boolean;
   /** How often it has begun anew. */
   restarts: number;
+  /** What its own `snapshot()` returned last, encoded: its next life begins with it. Empty if there is none. */
+  snapshot: Uint8Array;
   state: ActorState;
 }
 

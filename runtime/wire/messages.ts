@@ -140,6 +140,8 @@ export type ToHead =
       readonly namespace: string;
     }
   | { readonly kind: 'actor.kill'; readonly id: number; readonly actor: ActorId }
+  /** What the actor goes on from if it is restarted: the newest counts. */
+  | { readonly kind: 'actor.snapshot'; readonly actor: ActorId; readonly state: Uint8Array }
   /** Answered with where the actor is now, or the cause of its death, once the head knows. */
   | {
       readonly kind: 'actor.verdict';
@@ -183,6 +185,8 @@ export type ToAgent =
       readonly label: string;
       readonly spec: ActorSpec;
       readonly gpus: readonly string[];
+      /** Of its last life; empty if it left none. */
+      readonly snapshot: Uint8Array;
     }
   | { readonly kind: 'actor.stop'; readonly actor: ActorId }
   | { readonly kind: 'node.stop'; readonly why: string };
@@ -195,6 +199,7 @@ export type HostMessage =
       readonly id: number;
       readonly actor: ActorId;
       readonly spec: ActorSpec;
+      readonly snapshot: Uint8Array;
       /** The bundle on this node's disk. */
       readonly file: string;
       readonly label: string;

@@ -76,7 +76,13 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'code.has': { id: count, code: text },
   'code.get': { id: count, code: text },
   status: { id: count },
-  'actor.start': { actor: text, label: text, spec: actorSpec, gpus: listOf(text) },
+  'actor.start': {
+    actor: text,
+    label: text,
+    spec: actorSpec,
+    gpus: listOf(text),
+    snapshot: bytes,
+  },
   'actor.stop': { actor: text },
   'node.stop': { why: text },
   'host.ready': { pid: count },
@@ -84,6 +90,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     id: count,
     actor: text,
     spec: actorSpec,
+    snapshot: bytes,
     file: text,
     label: text,
     node: text,
@@ -104,6 +111,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'node.stats': { node: text, stats: nodeStats },
   stats: { id: count },
   'trace.get': { id: count },
+  'actor.snapshot': { actor: text, state: bytes },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

@@ -87,6 +87,9 @@ const surroundings: ActorSurroundings = {
     return unreachable();
   },
   module: unreachable,
+  exit: () => {
+    void actor.drain().then(() => outbound.kill(ref));
+  },
 };
 
 async function start(): Promise<void> {

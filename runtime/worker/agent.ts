@@ -184,7 +184,13 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  async #startActor({ actor, label, spec, gpus }: MessageOf<'actor.start'>): Promise<void> {
+  async #startActor({
+    actor,
+    label,
+    spec,
+    gpus,
+    snapshot,
+  }: MessageOf<'actor.start'>): Promise<void> {
     let host: HostProcess;
     try {
       host = this.#pool!.take(gpus, spec.reusable ? spec.code : undefined);
@@ -208,6 +214,7 @@ export class Agent implements AsyncDisposable {
         kind: 'host.start',
         actor,
         spec,
+        snapshot,
         file,
         label,
         node: this.id,

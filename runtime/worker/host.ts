@@ -16,6 +16,7 @@ import {
   optionsOf,
 } from '../actor/instance.js';
 import { EndpointOutbound } from '../actor/outbound.js';
+import { hasSnapshots, restore, Snapshots } from '../actor/snapshots.js';
 import { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError, toWireError } from '../errors.js';
 import { Objects } from '../object/objects.js';
@@ -137,7 +138,7 @@ export class Host {
   }
 
   async #start(message: MessageOf<'host.start'>): Promise<unknown> {
-    const { actor, spec, file, label, node, nodeName, headUrl } = message;
+    const { actor, spec, snapshot, file, label, node, nodeName, headUrl } = message;
     this.#headUrl = headUrl;
     // A process that served another module before may have a client of another namespace.
     if (this.#namespace !== spec.namespace) this.#ownClient = undefined;
@@ -148,13 +149,14 @@ export class Host {
       node: { id: node, name: nodeName },
       resources: toResources(spec.resources),
     };
+    const isWorker = spec.exportName === '';
     const module = await importModule(file);
     const surroundings: ActorSurroundings = {
       ...identity,
       cluster: this.#client,
       module: <M>() => this.#client.twin<M>({ code: spec.code, exports: Object.keys(module) }),
+      exit: () => this.#exit(isWorker),
     };
-    const isWorker = spec.exportName === '';
     const Class = isWorker ? undefined : classOf(module, spec.exportName);
     const options = Class ? optionsOf(Class) : {};
     const limits: ConcurrencyLimits = {
@@ -164,8 +166,22 @@ export class Host {
     const living = Class
       ? await this.#startActor(surroundings, file, Class, spec, limits)
       : Instance.of(surroundings, functionsOf(module));
+    if (snapshot.length > 0) {
+      await restore(living.invoke, decodeValue(snapshot, this.#revive));
+    }
+    const watched = this.#watch.watch(living.invoke, isWorker ? 'task' : 'actor');
+    const snapshots =
+      Class && spec.maxRestarts && hasSnapshots(Class)
+        ? new Snapshots({
+            label,
+            actor,
+            executor: () => this.#actor?.executor,
+            send: (state) => this.#tellHead({ kind: 'actor.snapshot', actor, state }),
+            everyMs: options.snapshotMs,
+          })
+        : undefined;
     const executor = new Executor({
-      invoke: this.#watch.watch(living.invoke, isWorker ? 'task' : 'actor'),
+      invoke: snapshots?.watch(watched) ?? watched,
       ...limits,
       ...(spec.maxPending === undefined ? {} : { maxPending: spec.maxPending }),
       onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
@@ -205,12 +221,23 @@ export class Host {
   /** A task that waits for others tells the head, which lends its processors out. */
   #tellWaiting(waiting: boolean): void {
     const actor = this.#actor?.ref.actor;
-    if (!actor) return;
-    // A head that is gone has no processors to lend.
+    if (actor) this.#tellHead({ kind: 'actor.waiting', actor, waiting });
+  }
+
+  /** A head that is gone has no use for it. */
+  #tellHead(message: Message): void {
     this.#headPeer().then(
-      (head) => head.send({ kind: 'actor.waiting', actor, waiting }),
+      (head) => head.send(message),
       () => undefined,
     );
+  }
+
+  #exit(isWorker: boolean): void {
+    const here = this.#actor;
+    if (isWorker || !here) {
+      throw new RuntimeError('E_CLOSED', 'exit() is for methods of actors; a task just returns');
+    }
+    void here.executor.drain().then(() => this.#outbound.kill(here.ref));
   }
 
   /** The task worker's lease is over; an idle process may serve another of the same module. */

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { connect, startCluster } from '../../../runtime/index.js';
+import { until } from '../../helpers/until.js';
 
 const actors = new URL('../../fixtures/actors/counter.js', import.meta.url);
 type Actors = typeof import('../../fixtures/actors/counter.js');
@@ -62,4 +63,49 @@ test.serial('a full mailbox refuses calls and goes on with those it has', async 
   );
   const [refused] = results.filter((result) => result.status === 'rejected');
   t.is((refused!.reason as { code: string }).code, 'E_MAILBOX_FULL');
+});
+
+test.serial('a restarted actor goes on from its last snapshot', async (t) => {
+  await using local = await startCluster({ workers: 2, resources: { cpu: 2 } });
+  const lib = await local.cluster.load<Actors>(actors);
+  for (const Class of [lib.Notebook, lib.ThreadNotebook]) {
+    const notebook = await Class.create({ maxRestarts: -1 });
+    const kept = async (): Promise<void> => {
+      const before = await notebook.snapshots();
+      await until('a snapshot was taken', async () => (await notebook.snapshots()) > before);
+    };
+    await notebook.write('one');
+    await notebook.tell.write('two');
+    await kept();
+    await t.throwsAsync(notebook.die(), { message: /was restarted/ });
+    t.deepEqual(await notebook.lines(), ['one', 'two']);
+    // A snapshot that fails leaves the last good one.
+    await notebook.write('secret');
+    await kept();
+    await t.throwsAsync(notebook.die(), { message: /was restarted/ });
+    t.deepEqual(await notebook.lines(), ['one', 'two']);
+    await notebook.write('torn');
+    await kept();
+    await t.throwsAsync(notebook.die(), {
+      code: 'E_ACTOR_START',
+      message: /restore\(\) fails: cannot read it/,
+    });
+  }
+  await t.throwsAsync(lib.HalfNotebook.create({ maxRestarts: 1 }), {
+    code: 'E_EXPORT',
+    message: /HalfNotebook has only one of snapshot\(\) and restore/,
+  });
+});
+
+test.serial('an actor that exits answers the call under way, and is not restarted', async (t) => {
+  await using local = await startCluster({ workers: 1, resources: { cpu: 2 } });
+  const lib = await local.cluster.load<Actors>(actors);
+  for (const Class of [lib.Notebook, lib.ThreadNotebook]) {
+    const notebook = await Class.create({ maxRestarts: 3, name: 'n' });
+    const [farewell, late] = await Promise.allSettled([notebook.leave('bye'), notebook.lines()]);
+    t.like(farewell, { value: 'bye' });
+    t.like(late, { reason: { code: 'E_ACTOR_DEAD' } });
+    await t.throwsAsync(notebook.lines(), { code: 'E_ACTOR_DEAD' });
+    await t.throwsAsync(local.cluster.actor('n'), { code: 'E_NAME_UNKNOWN' });
+  }
 });
