@@ -19,6 +19,10 @@ export type RuntimeErrorCode =
   | 'E_NAME_TAKEN'
   /** No living actor has that name. */
   | 'E_NAME_UNKNOWN'
+  /** The head knows no job of that id, or no longer. */
+  | 'E_JOB_UNKNOWN'
+  /** The job has ended already, or has not ended yet. */
+  | 'E_JOB_STATE'
   /** The actor is dead: the text gives exit code, signal and the last lines of stderr. */
   | 'E_ACTOR_DEAD'
   /** The actor's process held more memory than it was given, or the machine ran short of it. */

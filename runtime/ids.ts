@@ -10,6 +10,8 @@ export type ProcessId = Id<'process'>;
 export type NodeId = Id<'node'>;
 export type ActorId = Id<'actor'>;
 export type GroupId = Id<'group'>;
+/** Given by whoever submits the job, or made by the head. */
+export type JobId = Id<'job'>;
 /** Content hash of a bundled module. */
 export type CodeId = Id<'code'>;
 
@@ -20,3 +22,4 @@ export const newProcessId = (): ProcessId => newId() as ProcessId;
 export const newNodeId = (): NodeId => newId() as NodeId;
 export const newActorId = (): ActorId => newId() as ActorId;
 export const newGroupId = (): GroupId => newId() as GroupId;
+export const newJobId = (): JobId => `job-${newId()}` as JobId;

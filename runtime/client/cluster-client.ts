@@ -15,6 +15,7 @@ import type { Peer } from '../wire/peer.js';
 import type { ActorProxy } from '../wire/value.js';
 import { type BundleOptions, bundle } from './bundle.js';
 import { PlacementGroup } from './group.js';
+import { Jobs } from './jobs.js';
 import { type LoadedCode, type Remote, remoteModule } from './remote.js';
 
 export interface GroupOptions {
@@ -31,6 +32,8 @@ export interface ClusterClientOptions extends TaskClientOptions {
 }
 
 export class ClusterClient {
+  /** Programs that the cluster runs for whoever submits them, and that outlive them. */
+  readonly jobs: Jobs;
   readonly #head: () => Promise<Peer>;
   protected readonly tasks: TaskClient;
   protected readonly objects: Objects;
@@ -39,6 +42,7 @@ export class ClusterClient {
     this.#head = options.head;
     this.objects = options.objects;
     this.tasks = new TaskClient(options);
+    this.jobs = new Jobs(options.head, (module, bundling) => this.#upload(module, bundling));
   }
 
   /**
@@ -48,13 +52,7 @@ export class ClusterClient {
    * @throws RuntimeError `E_BUNDLE`.
    */
   async load<Module>(module: URL, options: BundleOptions = {}): Promise<Remote<Module>> {
-    const { source, externals, exports } = await bundle(module, options);
-    const code = hashOf(source);
-    const head = await this.#head();
-    if (!(await head.request<boolean>({ kind: 'code.has', code }))) {
-      await head.request({ kind: 'code.put', code, source, externals });
-    }
-    return this.twin<Module>({ code, exports });
+    return this.twin<Module>(await this.#upload(module, options));
   }
 
   /** The typed twin of a module that the head has already. */
@@ -134,5 +132,15 @@ export class ClusterClient {
 
   async status(): Promise<ClusterStatus> {
     return (await this.#head()).request({ kind: 'status' });
+  }
+
+  async #upload(module: URL, options: BundleOptions): Promise<LoadedCode> {
+    const { source, externals, exports } = await bundle(module, options);
+    const code = hashOf(source);
+    const head = await this.#head();
+    if (!(await head.request<boolean>({ kind: 'code.has', code }))) {
+      await head.request({ kind: 'code.put', code, source, externals });
+    }
+    return { code, exports };
   }
 }

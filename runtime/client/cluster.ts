@@ -26,9 +26,11 @@ export interface ConnectOptions {
 }
 
 /**
- * Connect to a running cluster.
+ * Connect to a running cluster. A program that is the entry point of a job, or was started by it, finds the cluster of the
+ * job, and what it creates ends with the job.
  *
- * @throws RuntimeError `E_OPTION` without an address, `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`.
+ * @throws RuntimeError `E_OPTION` without an address, `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`, and `E_JOB_STATE` or
+ * `E_JOB_UNKNOWN` if the job of this program is over.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
   const address = options.address ?? process.env['PATCHBAY_ADDRESS'];
@@ -41,7 +43,16 @@ export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
   if (!/^wss?:\/\/[^/]+/.test(address)) {
     throw new RuntimeError('E_OPTION', `address ${address} is not of the form ws://host:port`);
   }
-  return Cluster.open(address, options.token ?? knownToken(), options);
+  const cluster = await Cluster.open(address, options.token ?? knownToken(), options);
+  const job = process.env['PATCHBAY_JOB'];
+  if (!job || address !== process.env['PATCHBAY_ADDRESS']) return cluster;
+  try {
+    await cluster.jobs.join(job);
+    return cluster;
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
 }
 
 function knownToken(): string {
@@ -88,7 +99,10 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
       revive: () => (ref) =>
         ref instanceof ObjectLocator ? objects.borrow(ref) : makeHandle(ref, outbound),
       events: {
-        message: (from, message) => logs?.serve(from, message) || objects.serve(from, message),
+        message: (from, message) => {
+          if (message.kind === 'job.over') from.close(message.why);
+          else if (!logs?.serve(from, message)) objects.serve(from, message);
+        },
       },
     });
     const objects = new Objects(endpoint);

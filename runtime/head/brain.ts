@@ -19,7 +19,10 @@ import {
   placeActor,
 } from './actors.js';
 import { createGroup, finishRemoval, removeGroup, reserveGroup } from './groups.js';
+import { serveJob } from './job-messages.js';
+import { forgetWaiter, mayCreate, placeJob } from './jobs.js';
 import { checkBeats, joinNode, loseNode, nodeBeat } from './nodes.js';
+import { endOwned } from './owners.js';
 import type { HeadState, Request } from './state.js';
 import { statusOf } from './status.js';
 import { type BrainSettings, brainSettings, type Effect, Turn } from './turn.js';
@@ -53,9 +56,16 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
     case 'node.beat':
       nodeBeat(turn, message);
       return;
-    case 'actor.create':
-      createActor(turn, { from, id: message.id }, message.spec);
+    case 'actor.create': {
+      const request = { from, id: message.id };
+      if (mayCreate(turn, request)) createActor(turn, request, message.spec);
       return;
+    }
+    case 'group.create': {
+      const request = { from, id: message.id };
+      if (mayCreate(turn, request)) createGroup(turn, request, message);
+      return;
+    }
     case 'actor.alive':
       actorAlive(turn, message);
       return;
@@ -77,9 +87,6 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
     case 'actor.verdict':
       actorVerdict(turn, { from, id: message.id }, message.actor, message.process);
       return;
-    case 'group.create':
-      createGroup(turn, { from, id: message.id }, message);
-      return;
     case 'group.remove':
       removeGroup(turn, message.group, { from, id: message.id });
       return;
@@ -88,6 +95,17 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
       return;
     case 'status':
       turn.reply({ from, id: message.id }, statusOf(turn.state, turn.at));
+      return;
+    case 'job.submit':
+    case 'job.list':
+    case 'job.status':
+    case 'job.wait':
+    case 'job.kill':
+    case 'job.delete':
+    case 'job.join':
+    case 'job.started':
+    case 'job.exited':
+      serveJob(turn, from, message);
       return;
     default:
       if ('id' in message) {
@@ -102,17 +120,12 @@ function leave(turn: Turn, process: ProcessId, role: Role, why: string): void {
   for (const node of [...turn.state.nodes.values()]) {
     if (node.agent === process) loseNode(turn, node, why);
   }
-  const text = `its owner, ${role} ${process}, left: ${why}`;
-  const cause = new RuntimeError('E_ACTOR_DEAD', text);
-  for (const actor of [...turn.state.actors.values()]) {
-    if (actor.owner === process && !actor.spec.detached) endActor(turn, actor, cause);
-  }
-  for (const group of [...turn.state.groups.values()]) {
-    if (group.owner === process) removeGroup(turn, group.id);
-  }
+  endOwned(turn, process, `its owner, ${role} ${process}, left: ${why}`);
+  turn.state.members.delete(process);
+  forgetWaiter(turn, process);
 }
 
-/** The creator gave up waiting. Its answer may be under way, but it will not look at it any more. */
+/** Whoever asked has given up waiting. Its answer may be under way, but it will not look at it any more. */
 function cancel(turn: Turn, request: Request): void {
   const same = ({ from, id }: Request): boolean => from === request.from && id === request.id;
   for (const actor of [...turn.state.actors.values()]) {
@@ -122,6 +135,7 @@ function cancel(turn: Turn, request: Request): void {
   for (const group of [...turn.state.groups.values()]) {
     if (same(group.creator)) removeGroup(turn, group.id);
   }
+  forgetWaiter(turn, request.from, request.id);
 }
 
 /** Whatever an event has freed or asked for: let those go on that can, oldest first. */
@@ -131,5 +145,6 @@ function settle(turn: Turn): void {
     for (const group of [...turn.state.groups.values()]) finishRemoval(turn, group);
     for (const group of [...turn.state.groups.values()]) reserveGroup(turn, group);
     for (const actor of [...turn.state.actors.values()]) placeActor(turn, actor);
+    for (const job of [...turn.state.jobs.values()]) placeJob(turn, job);
   }
 }

@@ -4,6 +4,7 @@ import { RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
 import { actorExited } from './actors.js';
+import { endJob } from './jobs.js';
 import type { NodeRecord } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -37,6 +38,11 @@ export function nodeBeat(turn: Turn, { node: id, lagMs }: MessageOf<'node.beat'>
 }
 
 export function loseNode(turn: Turn, node: NodeRecord, why: string): void {
+  for (const job of [...turn.state.jobs.values()]) {
+    if (!('claim' in job.state) || job.state.claim.node !== node.id) continue;
+    const message = `its node ${node.name} was lost (${why})`;
+    endJob(turn, job, { phase: job.isStopping ? 'stopped' : 'failed', message });
+  }
   turn.state.nodes.delete(node.id);
   turn.hasChanged = true;
   for (const actor of [...turn.state.actors.values()]) {

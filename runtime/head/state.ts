@@ -1,10 +1,11 @@
 /** What the head knows. Only `brain.ts` changes it. */
 
 import type { WireError } from '../errors.js';
-import type { ActorId, GroupId, NodeId, ProcessId } from '../ids.js';
+import type { ActorId, GroupId, JobId, NodeId, ProcessId } from '../ids.js';
 import type { LabelSelector, Labels } from '../labels.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from '../wire/address.js';
+import type { JobEnd, JobSpec } from '../wire/job-spec.js';
 import type { ActorSpec, Gpu, GroupStrategy } from '../wire/messages.js';
 
 export interface NodeRecord {
@@ -93,10 +94,38 @@ export interface GroupRecord {
   readonly removers: Request[];
 }
 
+export type JobState =
+  | { readonly phase: 'pending'; readonly since: number; readonly why: readonly string[] }
+  | { readonly phase: 'starting'; readonly claim: Claim }
+  | { readonly phase: 'running'; readonly claim: Claim; readonly startedAt: number }
+  | {
+      readonly phase: 'ended';
+      readonly at: number;
+      readonly end: JobEnd;
+      /** Name of the node on which it ran, if that is still there. */
+      readonly node?: string;
+      readonly startedAt?: number;
+    };
+
+export interface JobRecord {
+  readonly id: JobId;
+  readonly spec: JobSpec;
+  readonly submittedAt: number;
+  /** Who asked to be told of its end. */
+  waiters: Request[];
+  /** Its agent was asked to end it. */
+  isStopping: boolean;
+  state: JobState;
+}
+
 export interface HeadState {
   readonly nodes: Map<NodeId, NodeRecord>;
   readonly actors: Map<ActorId, ActorRecord>;
   readonly groups: Map<GroupId, GroupRecord>;
+  /** In the order of submission; of those that have ended only the newest. */
+  readonly jobs: Map<JobId, JobRecord>;
+  /** Processes that work for a job: what they own ends with it. */
+  readonly members: Map<ProcessId, JobId>;
   /** Ids of the dead, oldest first: only the newest are remembered. */
   readonly graves: ActorId[];
   tickedAt: number | undefined;
@@ -106,6 +135,8 @@ export const newHeadState = (): HeadState => ({
   nodes: new Map(),
   actors: new Map(),
   groups: new Map(),
+  jobs: new Map(),
+  members: new Map(),
   graves: [],
   tickedAt: undefined,
 });

@@ -15,9 +15,15 @@ export interface BrainSettings {
   readonly nodeTimeoutMs: number;
   /** Dead actors remembered, so that late callers hear why. */
   readonly maxGraves: number;
+  /** Jobs remembered that have ended. */
+  readonly maxJobs: number;
 }
 
-export const brainSettings: BrainSettings = { nodeTimeoutMs: 10_000, maxGraves: 1_000 };
+export const brainSettings: BrainSettings = {
+  nodeTimeoutMs: 10_000,
+  maxGraves: 1_000,
+  maxJobs: 200,
+};
 
 export class Turn {
   readonly state: HeadState;

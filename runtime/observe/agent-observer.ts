@@ -1,11 +1,12 @@
 /** What an agent does for those who watch: passes lines on, counts, collects what its hosts have run. */
 
-import type { ActorId, NodeId } from '../ids.js';
+import type { NodeId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import type { LogLimits } from './actor-log.js';
 import { LogFeed } from './log-feed.js';
 import { UsageSum } from './process-usage.js';
-import type { HostTrace, NodeStats, Output } from './reports.js';
+import type { HostTrace, LogSource, NodeStats, Output } from './reports.js';
 import { maxSpans } from './span-ring.js';
 import { TaskCounts } from './task-counts.js';
 
@@ -60,13 +61,17 @@ export class AgentObserver {
     }
   }
 
-  /** An actor begins; the returned function takes what its process prints. */
-  begins(actor: ActorId, label: string): (stream: Output, text: string) => void {
-    return this.#logs.open(actor, label);
+  /** An actor or job begins; the returned function takes what its process prints. */
+  begins(
+    actor: LogSource,
+    label: string,
+    limits: Partial<LogLimits> = {},
+  ): (stream: Output, text: string) => void {
+    return this.#logs.open(actor, label, limits);
   }
 
-  /** An actor's process is gone. */
-  exited(actor: ActorId): void {
+  /** Its process is gone. */
+  exited(actor: LogSource): void {
     this.#logs.close(actor);
   }
 

@@ -4,7 +4,7 @@ import { messageOf } from '../errors.js';
 import type { ActorId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
-import type { Output } from './reports.js';
+import { isJobSource, type Output } from './reports.js';
 
 export interface LogLine {
   readonly actor: ActorId;
@@ -41,7 +41,10 @@ export class DriverLogs {
     if (message.kind !== 'log.lines') return false;
     const { id, actor, label, node, lines } = message;
     try {
-      for (const { stream, text } of lines) this.#take({ actor, label, node, stream, text });
+      for (const { stream, text } of lines) {
+        // A job's own lines go to those who read them, not to a driver.
+        if (!isJobSource(actor)) this.#take({ actor, label, node, stream, text });
+      }
     } catch (error) {
       console.error(`logToDriver failed: ${messageOf(error)}`);
     }

@@ -52,7 +52,9 @@ export class HeadObserver {
   /** A plain HTTP request that has shown the token. */
   http(request: IncomingMessage, response: ServerResponse): void {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('there is only GET /metrics\n');
+      response
+        .writeHead(404, { 'content-type': 'text/plain' })
+        .end('there are only GET /metrics and /api/jobs\n');
       return;
     }
     this.#metrics.text().then(

@@ -1,7 +1,6 @@
 /** The last lines of every actor, also of some that are dead: bounded in lines, in characters and in actors. */
 
-import type { ActorId } from '../ids.js';
-import type { LogBatch, OutputLine } from './reports.js';
+import type { LogBatch, LogSource, OutputLine } from './reports.js';
 
 export interface LogBookLimits {
   /** Kept of one actor. @default 1_000 */
@@ -13,6 +12,8 @@ export interface LogBookLimits {
 }
 
 export const logBookLimits: LogBookLimits = { lines: 1_000, characters: 256 * 1024, dead: 200 };
+/** Nobody reads along while most jobs run. */
+export const jobBookLimits: LogBookLimits = { lines: 10_000, characters: 512 * 1024, dead: 200 };
 
 interface Page {
   readonly lines: OutputLine[];
@@ -22,13 +23,13 @@ interface Page {
 export class LogBook {
   readonly #limits: LogBookLimits;
   /** Those that wrote last come last. */
-  readonly #pages = new Map<ActorId, Page>();
+  readonly #pages = new Map<LogSource, Page>();
 
   constructor(limits: Partial<LogBookLimits> = {}) {
     this.#limits = { ...logBookLimits, ...limits };
   }
 
-  has(actor: ActorId): boolean {
+  has(actor: LogSource): boolean {
     return this.#pages.has(actor);
   }
 
@@ -47,13 +48,18 @@ export class LogBook {
     page.lines.splice(0, surplus);
   }
 
-  tail(actor: ActorId, lines: number): readonly OutputLine[] {
+  tail(actor: LogSource, lines: number): readonly OutputLine[] {
     const page = this.#pages.get(actor);
     return page && lines > 0 ? page.lines.slice(-lines) : [];
   }
 
+  /** Forget those that nobody may read any more. */
+  forget(isForgotten: (actor: LogSource) => boolean): void {
+    for (const actor of this.#pages.keys()) if (isForgotten(actor)) this.#pages.delete(actor);
+  }
+
   /** Forget the dead that have been silent for longest, if there are too many. */
-  tidy(isDead: (actor: ActorId) => boolean): void {
+  tidy(isDead: (actor: LogSource) => boolean): void {
     const dead = [...this.#pages.keys()].filter(isDead);
     for (const actor of dead.slice(0, Math.max(0, dead.length - this.#limits.dead))) {
       this.#pages.delete(actor);

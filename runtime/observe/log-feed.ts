@@ -1,8 +1,7 @@
 /** The agent's side of logs: collects what its actors print, and sends it in batches, no more than the head takes. */
 
-import type { ActorId } from '../ids.js';
 import { ActorLog, type LogLimits, logLimits } from './actor-log.js';
-import type { LogBatch, Output, OutputLine } from './reports.js';
+import type { LogBatch, LogSource, Output, OutputLine } from './reports.js';
 
 export interface LogFeedOptions {
   /** Name of the node. */
@@ -26,7 +25,7 @@ const after20 = (run: () => void): (() => void) => {
 export class LogFeed {
   readonly #options: LogFeedOptions;
   readonly #limits: LogLimits;
-  readonly #open = new Map<ActorId, { readonly label: string; readonly log: ActorLog }>();
+  readonly #open = new Map<LogSource, { readonly label: string; readonly log: ActorLog }>();
   #callOff: (() => void) | undefined;
   #sending = false;
   /** Of actors that are gone. */
@@ -42,8 +41,13 @@ export class LogFeed {
   }
 
   /** For an actor that begins: takes what its process prints. */
-  open(actor: ActorId, label: string): (stream: Output, text: string) => void {
-    const log = new ActorLog(this.#limits, this.#options.clock ?? (() => performance.now()));
+  open(
+    actor: LogSource,
+    label: string,
+    limits: Partial<LogLimits> = {},
+  ): (stream: Output, text: string) => void {
+    const all = { ...this.#limits, ...limits };
+    const log = new ActorLog(all, this.#options.clock ?? (() => performance.now()));
     this.#open.set(actor, { label, log });
     return (stream, text) => {
       log.push(stream, text, this.#room(log));
@@ -52,7 +56,7 @@ export class LogFeed {
   }
 
   /** The actor's process is gone: its last words leave before anything that is sent after this. */
-  close(actor: ActorId): void {
+  close(actor: LogSource): void {
     const open = this.#open.get(actor);
     if (!open) return;
     this.#open.delete(actor);
@@ -98,7 +102,7 @@ export class LogFeed {
     );
   }
 
-  async #send(actor: ActorId, label: string, lines: readonly OutputLine[]): Promise<void> {
+  async #send(actor: LogSource, label: string, lines: readonly OutputLine[]): Promise<void> {
     if (lines.length === 0) return;
     // Lines that a lost head did not take are lost with it.
     await this.#options

@@ -1,18 +1,27 @@
 /**
- * The head's side of logs: remembers the last lines of every actor, passes lines on to the driver that an actor works
- * for, and to those who read along. Whoever reads too slowly misses lines and is told how many.
+ * The head's side of logs: remembers the last lines of every actor and job, passes lines on to the driver or job that an
+ * actor works for, and to those who read along. Whoever reads too slowly misses lines and is told how many.
  */
 
 import { RuntimeError, toWireError } from '../errors.js';
 import type { ActorRecord, HeadState } from '../head/state.js';
-import type { ActorId, ProcessId } from '../ids.js';
+import type { ActorId, JobId, ProcessId } from '../ids.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { streamWindow } from '../wire/stream.js';
 import { droppedText } from './actor-log.js';
-import { LogBook } from './log-book.js';
-import type { LogBatch, OutputLine } from './reports.js';
+import { logText } from './driver-logs.js';
+import { jobBookLimits, LogBook } from './log-book.js';
+import {
+  isJobSource,
+  type JobSource,
+  jobOf,
+  jobSource,
+  type LogBatch,
+  type LogSource,
+  type OutputLine,
+} from './reports.js';
 
 /** What is watched. */
 export interface HeadView {
@@ -25,13 +34,13 @@ interface Driver {
   /** Characters sent and not taken yet. */
   underWay: number;
   /** How many lines of an actor were not sent because too much was under way; the batch has none. */
-  readonly missed: Map<ActorId, { readonly lines: number; readonly batch: LogBatch }>;
+  readonly missed: Map<LogSource, { readonly lines: number; readonly batch: LogBatch }>;
 }
 
 interface Reader {
   readonly peer: Peer;
   readonly id: number;
-  readonly actor: ActorId;
+  readonly actor: LogSource;
   window: number;
   missed: number;
 }
@@ -44,10 +53,11 @@ const flushMs = 500;
 export class LogHub {
   readonly #head: HeadView;
   readonly #book = new LogBook();
+  readonly #jobBook = new LogBook(jobBookLimits);
   readonly #drivers = new Map<Peer, Driver>();
   readonly #readers = new Set<Reader>();
-  /** Drivers by actor, as found lately. */
-  readonly #routes = new Map<ActorId, Peer>();
+  /** Drivers and jobs by actor, as found lately. */
+  readonly #routes = new Map<ActorId, Peer | JobSource>();
 
   constructor(head: HeadView) {
     this.#head = head;
@@ -95,29 +105,60 @@ export class LogHub {
   tidy(): void {
     this.#routes.clear();
     this.#book.tidy((actor) => this.#isDead(actor));
+    this.#jobBook.forget((job) => !this.#isKnown(job));
+    this.#jobBook.tidy((job) => this.#isDead(job));
   }
 
-  #isDead(actor: ActorId): boolean {
+  #isKnown(source: LogSource): boolean {
+    return isJobSource(source) && this.#head.state().jobs.has(jobOf(source));
+  }
+
+  #isDead(actor: LogSource): boolean {
+    if (isJobSource(actor)) {
+      return (this.#head.state().jobs.get(jobOf(actor))?.state.phase ?? 'ended') === 'ended';
+    }
     return (this.#head.state().actors.get(actor)?.state.phase ?? 'dead') === 'dead';
   }
 
   #lines({ actor, label, node, lines }: LogBatch): void {
-    this.#book.add({ actor, lines });
-    for (const reader of this.#readers) if (reader.actor === actor) give(reader, lines);
-    const peer = this.#routes.get(actor) ?? this.#driverOf(actor);
-    const driver = peer && this.#drivers.get(peer);
-    if (!driver) return;
-    this.#routes.set(actor, peer);
-    pass(peer, driver, { actor, label, node, lines });
+    this.#keep(actor, lines);
+    if (isJobSource(actor)) return;
+    const route = this.#routes.get(actor) ?? this.#routeOf(actor);
+    if (!route) return;
+    this.#routes.set(actor, route);
+    if (typeof route === 'string') {
+      // As a driver prints them.
+      const told = lines.map(({ stream, text }) => {
+        return { stream, text: logText({ actor, label, node, stream, text }) };
+      });
+      this.#keep(route, told);
+      return;
+    }
+    const driver = this.#drivers.get(route);
+    if (driver) pass(route, driver, { actor, label, node, lines });
   }
 
-  /** Owners may be actors themselves: follow them up to a driver. */
-  #driverOf(actor: ActorId): Peer | undefined {
-    let record: ActorRecord | undefined = this.#head.state().actors.get(actor);
+  #keep(actor: LogSource, lines: readonly OutputLine[]): void {
+    this.#bookOf(actor).add({ actor, lines });
+    for (const reader of this.#readers) if (reader.actor === actor) give(reader, lines);
+  }
+
+  #bookOf(source: LogSource): LogBook {
+    return isJobSource(source) ? this.#jobBook : this.#book;
+  }
+
+  /** Owners may be actors themselves: follow them up to a driver, or to the host in which a job's function runs. */
+  #routeOf(actor: ActorId): Peer | JobSource | undefined {
+    const state = this.#head.state();
+    let record: ActorRecord | undefined = state.actors.get(actor);
     for (let depth = 0; record && depth < maxDepth; depth++) {
       const { owner } = record;
       const peer = this.#head.endpoint.peers.get(owner);
       if (peer && this.#drivers.has(peer)) return peer;
+      const job = state.members.get(owner);
+      if (job !== undefined && state.jobs.get(job)?.spec.entry.kind === 'module') {
+        return jobSource(job);
+      }
       record = this.#livingAt(owner);
     }
     return undefined;
@@ -144,23 +185,28 @@ export class LogHub {
   #read(peer: Peer, { id, actor: text, tail, follow }: MessageOf<'log.read'>): void {
     const actor = this.#find(text);
     if (!actor) {
-      const error = new RuntimeError('E_NAME_UNKNOWN', `no actor with the name or id ${text}`);
+      const error = isJobSource(text)
+        ? new RuntimeError('E_JOB_UNKNOWN', `no job ${jobOf(text)} is known (any more)`)
+        : new RuntimeError('E_NAME_UNKNOWN', `no actor with the name or id ${text}`);
       peer.send({ kind: 'error', id, error: toWireError(error) });
       return;
     }
     const reader: Reader = { peer, id, actor, window: streamWindow, missed: 0 };
-    const lines = this.#book.tail(actor, tail);
+    const lines = this.#bookOf(actor).tail(actor, tail);
     if (lines.length > 0) give(reader, lines);
     if (follow && !this.#isDead(actor)) this.#readers.add(reader);
     else this.#end(reader);
   }
 
   /** By id; by name the living one, or else the one that was named so last. */
-  #find(text: string): ActorId | undefined {
-    const { actors } = this.#head.state();
+  #find(text: string): LogSource | undefined {
+    const { actors, jobs } = this.#head.state();
+    if (isJobSource(text)) return jobs.has(jobOf(text)) ? text : undefined;
     if (actors.has(text as ActorId) || this.#book.has(text as ActorId)) return text as ActorId;
     const named = [...actors.values()].filter(({ spec }) => spec.name === text);
-    return (named.find(({ state }) => state.phase !== 'dead') ?? named.at(-1))?.id;
+    const found = named.find(({ state }) => state.phase !== 'dead') ?? named.at(-1);
+    if (found) return found.id;
+    return jobs.has(text as JobId) ? jobSource(text as JobId) : undefined;
   }
 
   #control(peer: Peer, message: MessageOf<'cancel'> | MessageOf<'stream.credit'>): boolean {
@@ -175,6 +221,9 @@ export class LogHub {
 
   #end(reader: Reader): void {
     this.#readers.delete(reader);
+    if (reader.missed > 0) {
+      reader.peer.send({ kind: 'stream.item', id: reader.id, value: [missedLine(reader.missed)] });
+    }
     reader.peer.send({ kind: 'stream.end', id: reader.id });
   }
 }

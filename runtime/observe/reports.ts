@@ -1,6 +1,6 @@
 /** What processes report of themselves: lines, counts and spans, as they cross the wire. */
 
-import type { ActorId } from '../ids.js';
+import type { ActorId, JobId } from '../ids.js';
 
 export const outputs = ['stdout', 'stderr'] as const;
 export type Output = (typeof outputs)[number];
@@ -10,9 +10,19 @@ export interface OutputLine {
   readonly text: string;
 }
 
-/** Lines of one actor. */
+/** What a job's lines are known by. No id of an actor has a colon. */
+export type JobSource = `job:${JobId}`;
+/** Who prints: an actor, or a job's entry point. */
+export type LogSource = ActorId | JobSource;
+
+const jobPrefix = 'job:';
+export const jobSource = (job: JobId): JobSource => `${jobPrefix}${job}`;
+export const jobOf = (source: JobSource): JobId => source.slice(jobPrefix.length) as JobId;
+export const isJobSource = (source: string): source is JobSource => source.startsWith(jobPrefix);
+
+/** Lines of one actor or job. */
 export interface LogBatch {
-  readonly actor: ActorId;
+  readonly actor: LogSource;
   readonly label: string;
   /** Name of the node on which they were written. */
   readonly node: string;

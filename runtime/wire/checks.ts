@@ -1,5 +1,7 @@
 /** What the fields of messages must look like on arrival. Whoever handles a message relies on it. */
 
+import { jobEndPhases } from './job-spec.js';
+
 export type Check = (value: unknown) => boolean;
 
 export const text: Check = (value) => typeof value === 'string';
@@ -61,6 +63,29 @@ export const nodeStats: Check = record({
   linesDropped: count,
   latestDropped: count,
   tasks: listOf(taskCount),
+});
+
+const texts: Check = (value) => isObject(value) && Object.values(value).every(text);
+
+const commandEntry: Check = record({ command: text, env: texts, cwd: optional(text) });
+const moduleEntry: Check = record({ code: text, file: text, exportName: text, args: text });
+
+const jobEntry: Check = (value) =>
+  isObject(value) &&
+  ((value['kind'] === 'command' && commandEntry(value)) ||
+    (value['kind'] === 'module' && moduleEntry(value)));
+
+export const jobSpec: Check = record({
+  entry: jobEntry,
+  resources: quantities,
+  metadata: texts,
+});
+
+export const jobEnd: Check = record({
+  phase: oneOf(...jobEndPhases),
+  message: optional(text),
+  exitCode: optional(count),
+  result: optional(text),
 });
 
 /** A number of times, or -1 for ever. */

@@ -1,11 +1,12 @@
 /** Every message that crosses a link is in this file and nowhere else; `shapes.ts` says how each looks on the wire. */
 
 import type { WireError } from '../errors.js';
-import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../ids.js';
+import type { ActorId, CodeId, GroupId, JobId, NodeId, ProcessId } from '../ids.js';
 import type { LabelSelector, Labels } from '../labels.js';
 import type { LogBatch, NodeStats, TaskCount } from '../observe/reports.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from './address.js';
+import type { JobEnd, JobSpec } from './job-spec.js';
 
 /** Oldest and newest protocol this build speaks. */
 export const protocol = { oldest: 1, newest: 1 } as const;
@@ -170,6 +171,43 @@ export type ToHead =
   | { readonly kind: 'code.get'; readonly id: number; readonly code: CodeId }
   | { readonly kind: 'status'; readonly id: number };
 
+/** Jobs: what anyone asks of the head, what the head asks of agents, and what those tell it. */
+export type JobMessage =
+  /** Answered with the job's id as soon as the job is known; an empty `job` lets the head make one. */
+  | {
+      readonly kind: 'job.submit';
+      readonly id: number;
+      readonly job: string;
+      readonly spec: JobSpec;
+    }
+  | { readonly kind: 'job.list'; readonly id: number }
+  | { readonly kind: 'job.status'; readonly id: number; readonly job: JobId }
+  /** Answered with the status once the job has ended. */
+  | { readonly kind: 'job.wait'; readonly id: number; readonly job: JobId }
+  /** End it; answered like `job.wait`. */
+  | { readonly kind: 'job.kill'; readonly id: number; readonly job: JobId }
+  | { readonly kind: 'job.delete'; readonly id: number; readonly job: JobId }
+  /** Driver → head: it works for this job, and what it creates ends with the job. */
+  | { readonly kind: 'job.join'; readonly id: number; readonly job: JobId }
+  /** Head → agent. */
+  | {
+      readonly kind: 'job.start';
+      readonly job: JobId;
+      readonly spec: JobSpec;
+      readonly gpus: readonly string[];
+    }
+  | { readonly kind: 'job.stop'; readonly job: JobId }
+  /** Agent → head, with the processes that are known to work for it. */
+  | {
+      readonly kind: 'job.started';
+      readonly job: JobId;
+      readonly members: readonly ProcessId[];
+    }
+  /** Agent → head: none of its processes is left. */
+  | { readonly kind: 'job.exited'; readonly job: JobId; readonly end: JobEnd }
+  /** Head → what works for a job that has ended, wherever it has hidden. */
+  | { readonly kind: 'job.over'; readonly job: JobId; readonly why: string };
+
 /** Anyone → the owner of objects. */
 export type ToOwner =
   | { readonly kind: 'object.get'; readonly id: number; readonly object: string }
@@ -223,7 +261,7 @@ export type ObserveMessage =
   | {
       readonly kind: 'log.read';
       readonly id: number;
-      /** Id or name. */
+      /** Id or name; `job:ID` for a job. */
       readonly actor: string;
       readonly tail: number;
       readonly follow: boolean;
@@ -244,6 +282,7 @@ export type Message =
   | CallMessage
   | AnswerMessage
   | ToHead
+  | JobMessage
   | ToOwner
   | ToAgent
   | HostMessage

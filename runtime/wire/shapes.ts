@@ -13,6 +13,8 @@ import {
   error,
   flag,
   gpu,
+  jobEnd,
+  jobSpec,
   labels,
   list,
   listOf,
@@ -112,6 +114,18 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   stats: { id: count },
   'trace.get': { id: count },
   'actor.snapshot': { actor: text, state: bytes },
+  'job.submit': { id: count, job: text, spec: jobSpec },
+  'job.list': { id: count },
+  'job.status': { id: count, job: text },
+  'job.wait': { id: count, job: text },
+  'job.kill': { id: count, job: text },
+  'job.delete': { id: count, job: text },
+  'job.join': { id: count, job: text },
+  'job.start': { job: text, spec: jobSpec, gpus: listOf(text) },
+  'job.stop': { job: text },
+  'job.started': { job: text, members: listOf(text) },
+  'job.exited': { job: text, end: jobEnd },
+  'job.over': { job: text, why: text },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

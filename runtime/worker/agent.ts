@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { RuntimeError, toWireError, type WireError } from '../errors.js';
-import { type ActorId, type NodeId, newNodeId } from '../ids.js';
+import { type ActorId, type CodeId, type NodeId, newNodeId } from '../ids.js';
 import { type Labels, requireLabels } from '../labels.js';
 import type { Logger } from '../log.js';
 import { AgentObserver } from '../observe/agent-observer.js';
@@ -15,9 +15,11 @@ import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Gpu, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import { type GroupExit, inWords } from './group-process.js';
+import { JobRunner } from './job-runner.js';
 import { Loader } from './loader.js';
 import { inGib, MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
-import { type HostExit, HostPool, type HostProcess, inWords } from './pool.js';
+import { HostPool, type HostProcess } from './pool.js';
 import { type RunningActor, watchedHost } from './running-actor.js';
 
 export interface AgentOptions {
@@ -57,6 +59,7 @@ export class Agent implements AsyncDisposable {
   readonly #endpoint: Endpoint;
   readonly #loader: Loader;
   readonly #observer: AgentObserver;
+  readonly #jobs: JobRunner;
   readonly #actors = new Map<ActorId, RunningActor>();
   /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
   readonly #hosts = new Map<number, Peer>();
@@ -77,7 +80,17 @@ export class Agent implements AsyncDisposable {
       name: this.name,
       head: () => this.#head,
       pids: () => this.#pool?.pids ?? [],
-      busy: () => [...this.#actors.values()].flatMap(({ host }) => this.#hosts.get(host.pid) ?? []),
+      busy: () => this.#busyHosts().flatMap(({ pid }) => this.#hosts.get(pid) ?? []),
+    });
+    this.#jobs = new JobRunner({
+      node: { id: this.id, name: this.name },
+      headUrl: options.headUrl,
+      token: options.token,
+      pool: () => this.#pool!,
+      peerOf: (host) => this.#peerOf(host),
+      file: (code) => this.#fileOf(code),
+      tellHead: (message) => this.#head?.send(message),
+      observer: this.#observer,
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -156,7 +169,8 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#beats);
     this.#memory?.stop();
-    await Promise.all([...this.#actors.keys()].map((actor) => this.#stop(actor)));
+    const stopping = [...this.#actors.keys()].map((actor) => this.#stop(actor));
+    await Promise.all([...stopping, this.#jobs.close()]);
     await this.#pool?.close();
     this.#observer.stop();
     await this.#endpoint.close('the node stops');
@@ -171,6 +185,12 @@ export class Agent implements AsyncDisposable {
         return;
       case 'actor.stop':
         void this.#stop(message.actor);
+        return;
+      case 'job.start':
+        this.#jobs.start(message);
+        return;
+      case 'job.stop':
+        this.#jobs.stop(message.job);
         return;
       case 'node.stop':
         this.#end(message.why);
@@ -204,12 +224,7 @@ export class Agent implements AsyncDisposable {
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
     try {
-      const [peer, file] = await Promise.all([
-        this.#peerOf(host),
-        this.#loader.file(spec.code, () =>
-          this.#head!.request({ kind: 'code.get', code: spec.code }),
-        ),
-      ]);
+      const [peer, file] = await Promise.all([this.#peerOf(host), this.#fileOf(spec.code)]);
       const address = await peer.request<Address>({
         kind: 'host.start',
         actor,
@@ -263,6 +278,14 @@ export class Agent implements AsyncDisposable {
     return true;
   }
 
+  #fileOf(code: CodeId): Promise<string> {
+    return this.#loader.file(code, () => this.#head!.request({ kind: 'code.get', code }));
+  }
+
+  #busyHosts(): readonly HostProcess[] {
+    return [...[...this.#actors.values()].map(({ host }) => host), ...this.#jobs.hosts];
+  }
+
   #peerOf(host: HostProcess): Promise<Peer> {
     const known = this.#hosts.get(host.pid);
     if (known) return Promise.resolve(known);
@@ -294,7 +317,7 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  #exited(actor: ActorId, running: RunningActor, exit: HostExit): void {
+  #exited(actor: ActorId, running: RunningActor, exit: GroupExit): void {
     this.#observer.exited(actor);
     this.#hosts.delete(running.host.pid);
     if (!this.#actors.delete(actor)) return;
@@ -309,7 +332,10 @@ export class Agent implements AsyncDisposable {
   /** All hosts, with what their actors were given. */
   #watched(): readonly WatchedHost[] {
     const busy = new Map([...this.#actors.values()].map((running) => [running.host.pid, running]));
-    return (this.#pool?.pids ?? []).map((pid) => watchedHost(pid, busy.get(pid)));
+    const ofJobs = new Map(this.#jobs.watched.map((watched) => [watched.pid, watched]));
+    return (this.#pool?.pids ?? []).map(
+      (pid) => ofJobs.get(pid) ?? watchedHost(pid, busy.get(pid)),
+    );
   }
 
   #report(actor: ActorId, cause: WireError): void {

@@ -52,6 +52,7 @@ export class Host {
   readonly #objects: Objects;
   readonly #agent: Promise<Peer>;
   readonly #watch: HostWatch;
+  readonly #onOrphan: () => void;
   #head: Promise<Peer> | undefined;
   #headUrl = '';
   #namespace: string | undefined;
@@ -62,6 +63,7 @@ export class Host {
 
   /** @param onOrphan Called when the agent is gone: nobody would reap this process. */
   constructor(options: HostOptions, onOrphan: () => void) {
+    this.#onOrphan = onOrphan;
     this.#endpoint = new Endpoint({
       role: 'host',
       token: options.token,
@@ -112,6 +114,10 @@ export class Host {
         return;
       case 'trace.get':
         void this.#answer(peer, message.id, async () => this.#watch.trace(this.#actor?.ref));
+        return;
+      case 'job.over':
+        // Nobody is left to whom this process could be of use.
+        this.#onOrphan();
         return;
       case 'call':
       case 'tell':

@@ -52,6 +52,8 @@ test('limits in docs/runtime.md are those of the code', (t) => {
     ['pings every 5 s', 'runtime/wire/websocket-link.ts', /pingMs: 5_000/],
     ['| 10 s |', 'runtime/head/turn.ts', /nodeTimeoutMs: 10_000/],
     ['| 1,000 |', 'runtime/head/turn.ts', /maxGraves: 1_000/],
+    ['| 200 |', 'runtime/head/turn.ts', /maxJobs: 200/],
+    ['| 3 s |', 'runtime/worker/job-runner.ts', /graceMs = 3_000/],
   ] as const) {
     t.true(text.includes(limit), limit);
     t.regex(read(source), code);

@@ -26,6 +26,8 @@ const error = {
   stack: 's',
   cause: { name: 'E', message: '' },
 };
+const entry = { kind: 'command', command: 'true', env: { A: 'b' }, cwd: '/' };
+const jobSpec = { entry, resources: { cpu: 10_000 }, metadata: { team: 'vision' } };
 const gpu = { index: 0, uuid: 'u', name: 'H100', memoryMb: 80_000 };
 
 /** One of every kind, with every field filled in. */
@@ -127,6 +129,18 @@ const samples = {
   },
   stats: { id: 21 },
   'trace.get': { id: 22 },
+  'job.submit': { id: 23, job: 'j', spec: jobSpec },
+  'job.list': { id: 24 },
+  'job.status': { id: 25, job: 'j' },
+  'job.wait': { id: 26, job: 'j' },
+  'job.kill': { id: 27, job: 'j' },
+  'job.delete': { id: 28, job: 'j' },
+  'job.join': { id: 29, job: 'j' },
+  'job.start': { job: 'j', spec: jobSpec, gpus: ['u'] },
+  'job.stop': { job: 'j' },
+  'job.started': { job: 'j', members: ['p'] },
+  'job.exited': { job: 'j', end: { phase: 'failed', message: 'm', exitCode: 3, result: '1' } },
+  'job.over': { job: 'j', why: 'w' },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>
@@ -210,6 +224,19 @@ test('what the head computes with is checked down to the numbers', (t) => {
   refused('error', { error: { message: 'm' } });
   refused('actor.start', { gpus: [1] });
   refused('code.put', { externals: [1] });
+  refused('job.started', { members: [1] });
+  refused('job.exited', { end: { phase: 'running' } });
+  refused('job.exited', { end: { phase: 'failed', exitCode: -1 } });
+  for (const wrong of [
+    { entry: { ...entry, kind: 'anything' } },
+    { entry: { ...entry, kind: 'module' } },
+    { entry: { ...entry, env: { A: 1 } } },
+    { entry: { ...entry, cwd: 1 } },
+    { resources: { cpu: 0.5 } },
+    { metadata: { team: 1 } },
+  ]) {
+    refused('job.submit', { spec: { ...jobSpec, ...wrong } });
+  }
 });
 
 test('any list of values is refused in words or becomes a message, and never throws', (t) => {
