@@ -9,6 +9,7 @@ import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { type HeadEvent, step } from './brain.js';
 import { CodeStore } from './code-store.js';
+import { JobApi } from './job-api.js';
 import { newHeadState } from './state.js';
 
 export interface HeadOptions {
@@ -33,10 +34,13 @@ export class Head implements AsyncDisposable {
 
   private constructor({ token, log }: HeadOptions) {
     this.#log = log;
+    const jobs = new JobApi(() => this.#endpoint.to(this.#endpoint.address));
     this.#endpoint = new Endpoint({
       role: 'head',
       token,
-      http: (request, response) => this.#observer.http(request, response),
+      http: (request, response) => {
+        if (!jobs.serve(request, response)) this.#observer.http(request, response);
+      },
       events: {
         message: (peer, message) => this.#message(peer, message),
         joined: (_, hello) => log.info({ process: hello.process }, `${hello.role} joined`),
