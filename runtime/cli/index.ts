@@ -1,6 +1,7 @@
 /** The runtime's commands, for a program to add its own to. */
 
 import { Command, CommanderError } from 'commander';
+import { addJob, JobOutcome } from './job.js';
 import { addList } from './list.js';
 import { addLogs } from './logs.js';
 import { addStart } from './start.js';
@@ -11,13 +12,14 @@ import { addTimeline } from './timeline.js';
 export { readToken } from './options.js';
 export { table } from './table.js';
 
-/** `start`, `status`, `list`, `logs`, `timeline` and `stop`. */
+/** `start`, `status`, `list`, `job`, `logs`, `timeline` and `stop`. */
 export function newProgram(description: string, version: string): Command {
   const program = new Command('patchbay').description(description).version(version);
   program.exitOverride().showHelpAfterError('(see patchbay <command> --help)');
   addStart(program);
   addStatus(program);
   addList(program);
+  addJob(program);
   addLogs(program);
   addTimeline(program);
   addStop(program);
@@ -30,6 +32,7 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
     await program.parseAsync([...args], { from: 'user' });
     return 0;
   } catch (error) {
+    if (error instanceof JobOutcome) return error.exitCode;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { code, message } = error as { code?: unknown; message?: unknown };
     if (typeof code === 'string' && code.startsWith('E_')) {

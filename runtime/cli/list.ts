@@ -1,15 +1,17 @@
-/** `patchbay list`: nodes, actors, placement groups or tasks, as a table or as JSON. */
+/** `patchbay list`: nodes, actors, placement groups, tasks or jobs, as a table or as JSON. */
 
 import { Argument, type Command } from 'commander';
 import type { Cluster } from '../client/cluster.js';
 import { RuntimeError } from '../errors.js';
 import type { ClusterStatus } from '../head/state.js';
 import type { TaskCount } from '../observe/reports.js';
+import { jobEndPhases } from '../wire/job-spec.js';
 import { amounts } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
+import { jobTable } from './job.js';
 import { table } from './table.js';
 
-const kinds = ['nodes', 'actors', 'groups', 'tasks'] as const;
+const kinds = ['nodes', 'actors', 'groups', 'tasks', 'jobs'] as const;
 type Kind = (typeof kinds)[number];
 type ActorStatus = ClusterStatus['actors'][number];
 
@@ -21,12 +23,12 @@ interface ListOptions extends ConnectionOptions {
 export function addList(program: Command): void {
   const command = program
     .command('list')
-    .description('list nodes, actors (also dead ones), placement groups, or tasks')
+    .description('list nodes, actors (also dead ones), placement groups, tasks or jobs')
     .addArgument(new Argument('<what>').choices(kinds))
     .option('--json', 'print it as JSON')
     .option(
       '--phase <phases>',
-      'only in these phases: pending, starting, alive, dead (groups: waiting, ready), with commas',
+      'only in these, with commas: pending, starting, alive, dead (groups: waiting, ready; jobs: pending, running, succeeded, failed, stopped)',
     );
   withConnection(command).action(list);
 }
@@ -44,6 +46,7 @@ const phases: Readonly<Record<Kind, readonly string[]>> = {
   actors: actorPhases,
   groups: ['waiting', 'ready'],
   tasks: actorPhases,
+  jobs: ['pending', 'running', ...jobEndPhases],
 };
 
 type Wanted = (phase: string) => boolean;
@@ -112,6 +115,11 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
     const rows = functions.map(({ name, finished, failed }) => [name, `${finished}`, `${failed}`]);
     const text = [table(['function', 'finished', 'failed'], rows), '', actorTable(workers)];
     return { found: { functions, workers }, text: text.join('\n') };
+  },
+
+  async jobs(cluster, wanted) {
+    const found = (await cluster.jobs.list()).filter(({ phase }) => wanted(phase));
+    return { found, text: jobTable(found) };
   },
 };
 

@@ -42,6 +42,22 @@ test.serial('pi: every task counts the points of its own seed, and all are added
   t.true(Math.abs((4 * inside) / 21_000 - Math.PI) < 0.05);
 });
 
+test.serial(
+  'job: a function computes pi in the cluster, a command tells how it ended',
+  async (t) => {
+    const text = await run('job', 5, 2_000);
+    const inside = [...Array(5).keys()].reduce((sum, seed) => sum + hits(seed, 2_000), 0);
+    t.true(
+      text.includes(`  5 tasks have thrown 10000 darts\npi succeeded ${inside / 2_500}\n`),
+      text,
+    );
+    t.regex(
+      text,
+      / {2}job report counts darts\nreport failed its command ended with exit code 3\n/,
+    );
+  },
+);
+
 test.serial('word count: as one process counts them', async (t) => {
   const files = ['README.md', 'LICENSE', 'docs/runtime.md', 'docs/errors.md', 'CHANGELOG.md'].map(
     (name) => fileURLToPath(new URL(name, root)),
