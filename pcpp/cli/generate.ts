@@ -9,6 +9,8 @@ import { connect, startCluster } from '../../runtime/index.js';
 import { type GenerationMode, generationModes } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
+import { type BorderCut, borderCuts } from '../partition/plan.js';
+import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
 import { ProgressBar } from './progress-bar.js';
 import { summary } from './summary.js';
@@ -22,6 +24,8 @@ interface GenerateOptions {
   readonly seed?: number;
   readonly mode?: GenerationMode;
   readonly border?: number;
+  readonly borderCut?: BorderCut;
+  readonly borderPayload?: AttentionPayload;
   readonly warmup?: number;
   readonly devices?: number;
   readonly sampler?: SamplerName;
@@ -50,6 +54,17 @@ export function addGenerate(program: Command): void {
       '--border <fraction>',
       "share of a neighbour's rows that is read (default: 0.3)",
       number,
+    )
+    .addOption(
+      new Option('--border-cut <cut>', 'whole rows or single tokens (default: rows)').choices(
+        borderCuts,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--border-payload <what>',
+        'keys and values, or what they are made of (default: hidden)',
+      ).choices(attentionPayloads),
     )
     .option('--warmup <steps>', 'whole-image steps at the start (default: 2 of 20)', number)
     .option('--devices <number>', 'devices to use (default: all)', number)
@@ -115,7 +130,7 @@ async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
 /** Commander leaves out what was not given; so does the request. */
 function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
-  const { devices } = options;
+  const { devices, borderCut, borderPayload } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -125,6 +140,8 @@ function requestOf(prompt: string, options: GenerateOptions) {
     sampler,
     guidanceScale: guidance,
     borderFraction: border,
+    borderCut,
+    borderPayload,
     warmupSteps: warmup,
     negativePrompt: negative,
     devices: mode === 'single' ? undefined : devices,

@@ -12,7 +12,7 @@ import {
   outletsOf,
   type Region,
 } from '../partition/manifest.js';
-import { needOf, ownRows, type Rows } from '../partition/needs.js';
+import { needOf, ownSpan, type Span } from '../partition/needs.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { pickedOuters, rowsAt, type Site } from '../rewrite/sites.js';
 import { type Tensor, takeRows, tensor } from '../tensor.js';
@@ -32,13 +32,13 @@ export class BorderInlets {
     this.#inlets = inletsOf(plan, patch);
     this.data = new Float32Array(this.#inlets.reduce((sum, inlet) => sum + inlet.length, 0));
     this.sizes = BigInt64Array.from(
-      this.#inlets.flatMap(({ site, rows }) =>
-        site.outers.map((outer) => BigInt(outer * rows * site.rowSize)),
+      this.#inlets.flatMap(({ site, count }) =>
+        site.outers.map((outer) => BigInt(outer * count * site.size)),
       ),
     );
   }
 
-  /** Takes the border rows of a message from patch `from`. */
+  /** Takes the border regions of a message from patch `from`. */
   take(from: number, payload: Float32Array): void {
     const { regions } = checkedManifest(this.#plan, from, this.#patch, payload);
     const side = from < this.#patch ? 0 : 1;
@@ -46,7 +46,7 @@ export class BorderInlets {
       if (region.kind !== 'border') continue;
       const inlet = this.#inlets[2 * region.site + side]!;
       const values = payload.subarray(region.offset, region.offset + region.length);
-      this.#place(inlet, partRow(inlet, from), region.rows[1] - region.rows[0], values);
+      this.#place(inlet, partStart(inlet, from), region.span[1] - region.span[0], values);
     }
   }
 
@@ -60,9 +60,9 @@ export class BorderInlets {
       let first = 0;
       for (const outer of site.outers) {
         for (const inlet of inlets) {
-          const rows = inlet.rows - inlet.block.zeroRows;
-          const length = outer * rows * site.rowSize;
-          this.#place(inlet, firstRow(inlet), rows, cut.subarray(offset, offset + length), first);
+          const count = inlet.count - inlet.block.zeroRows;
+          const length = outer * count * site.size;
+          this.#place(inlet, firstPart(inlet), count, cut.subarray(offset, offset + length), first);
           offset += length;
         }
         first += outer;
@@ -73,11 +73,11 @@ export class BorderInlets {
   /** Takes this step's scaled latent rows, [N, C, rows, W], for convolutions that read the latent. */
   takeLatent(side: Inlet['side'], given: Tensor | undefined): void {
     for (const inlet of this.#inlets) {
-      const wanted = inlet.rows - inlet.block.zeroRows;
+      const wanted = inlet.count - inlet.block.zeroRows;
       if (inlet.side !== side || !isFresh(inlet.site) || wanted === 0) continue;
-      const { outer, rowSize } = inlet.site;
+      const { outer, size } = inlet.site;
       const rows = given?.dims[2] ?? 0;
-      if (!given || rows < wanted || given.data.length !== outer * rows * rowSize) {
+      if (!given || rows < wanted || given.data.length !== outer * rows * size) {
         throw new PcppError(
           'E_SHAPE',
           `patch ${this.#patch} needs ${wanted} latent rows from ${side} its own, got [${given?.dims ?? []}]`,
@@ -86,24 +86,24 @@ export class BorderInlets {
       // The rows next to the own ones, should more have been given.
       const near =
         side === 'before' ? takeRows(given, rows - wanted, rows) : takeRows(given, 0, wanted);
-      this.#place(inlet, firstRow(inlet), wanted, near.data);
+      this.#place(inlet, firstPart(inlet), wanted, near.data);
     }
   }
 
   /**
-   * @param values [some outer elements, rows, rowSize]
+   * @param values [some outer elements, count, size]
    * @param first The first of these outer elements.
    */
-  #place(inlet: Inlet, start: number, rows: number, values: Float32Array, first = 0): void {
-    const { rowSize } = inlet.site;
-    const block = inlet.rows * rowSize;
+  #place(inlet: Inlet, start: number, count: number, values: Float32Array, first = 0): void {
+    const { size } = inlet.site;
+    const block = inlet.count * size;
     const at = inlet.offset + first * block;
-    if (rows === inlet.rows) {
+    if (count === inlet.count) {
       this.data.set(values, at);
       return;
     }
-    const run = rows * rowSize;
-    for (let read = 0, write = at + start * rowSize; read < values.length; read += run) {
+    const run = count * size;
+    for (let read = 0, write = at + start * size; read < values.length; read += run) {
       this.data.set(values.subarray(read, read + run), write);
       write += block;
     }
@@ -111,17 +111,17 @@ export class BorderInlets {
 }
 
 /** Padding lies on the far side of the parts: in front of those above, behind those below. */
-const firstRow = (inlet: Inlet): number => (inlet.side === 'before' ? inlet.block.zeroRows : 0);
+const firstPart = (inlet: Inlet): number => (inlet.side === 'before' ? inlet.block.zeroRows : 0);
 
-/** Row of the block at which the part of patch `from` begins. */
-function partRow(inlet: Inlet, from: number): number {
+/** Position of the block at which the part of patch `from` begins. */
+function partStart(inlet: Inlet, from: number): number {
   const earlier = inlet.block.parts.filter((part) => part.patch < from);
-  return earlier.reduce((sum, { rows }) => sum + rows[1] - rows[0], firstRow(inlet));
+  return earlier.reduce((sum, { span }) => sum + span[1] - span[0], firstPart(inlet));
 }
 
-/** `cuts` and `cut_sizes` of the graph: which rows of every sent site a run publishes. */
+/** `cuts` and `cut_sizes` of the graph: which positions of every sent site a run publishes. */
 export interface Cuts {
-  readonly rows: BigInt64Array;
+  readonly positions: BigInt64Array;
   readonly sizes: BigInt64Array;
 }
 
@@ -129,9 +129,9 @@ export interface Cuts {
 export const displacedCuts = (plan: PatchPlan, patch: number): Cuts =>
   cutsOf(
     outletsOf(plan, patch).map(({ site, up, down }) => {
-      const [start, end] = ownRows(plan, site, patch);
-      const own = ([from, to]: Rows): Rows => [from - start, to - start];
-      return { site, height: end - start, slices: [own(up), own(down)] };
+      const [start, end] = ownSpan(plan, site, patch);
+      const own = ([from, to]: Span): Span => [from - start, to - start];
+      return { site, count: end - start, slices: [own(up), own(down)] };
     }),
   );
 
@@ -142,36 +142,39 @@ export const wholeCuts = (plan: PatchPlan, patch: number): Cuts =>
       .filter((site) => !isFresh(site))
       .map((site) => {
         const { before, after } = needOf(plan, site, patch);
-        const slices = [before, after].map(({ parts }): Rows => {
-          const from = parts[0]?.rows[0] ?? 0;
-          return [from, parts.at(-1)?.rows[1] ?? from];
+        const slices = [before, after].map(({ parts }): Span => {
+          const from = parts[0]?.span[0] ?? 0;
+          return [from, parts.at(-1)?.span[1] ?? from];
         });
-        return { site, height: rowsAt(site.level, plan.height), slices };
+        return { site, count: site.inner * rowsAt(site.level, plan.height), slices };
       }),
   );
 
 interface Cut {
   readonly site: Site;
-  /** Rows of the run at the site's level. */
-  readonly height: number;
-  readonly slices: readonly Rows[];
+  /** Positions of the run at the site. */
+  readonly count: number;
+  readonly slices: readonly Span[];
 }
 
 function cutsOf(cuts: readonly Cut[]): Cuts {
-  const rows: number[] = [];
+  const positions: number[] = [];
   const sizes: number[] = [];
-  for (const { site, height, slices } of cuts) {
+  for (const { site, count, slices } of cuts) {
     for (const outer of pickedOuters(site)) {
-      const first = rows.length;
+      const first = positions.length;
       for (const [from, to] of slices) {
         for (let entry = 0; entry < outer; entry++) {
-          for (let row = from; row < to; row++) rows.push(entry * height + row);
+          for (let at = from; at < to; at++) positions.push(entry * count + at);
         }
       }
-      sizes.push(rows.length - first);
+      sizes.push(positions.length - first);
     }
   }
-  return { rows: BigInt64Array.from(rows, BigInt), sizes: BigInt64Array.from(sizes, BigInt) };
+  return {
+    positions: BigInt64Array.from(positions, BigInt),
+    sizes: BigInt64Array.from(sizes, BigInt),
+  };
 }
 
 /** What a message is made of. */
@@ -222,16 +225,16 @@ function packBorder(
     payload.set(published.subarray(offset, offset + length), region.offset);
     return;
   }
-  const [upRows, downRows] = [up[1] - up[0], down[1] - down[0]];
-  const [skip, rows] = upwards ? [0, upRows] : [upRows, downRows];
+  const [upCount, downCount] = [up[1] - up[0], down[1] - down[0]];
+  const [skip, count] = upwards ? [0, upCount] : [upCount, downCount];
   let read = offset;
   let write = region.offset;
   for (const outer of site.outers) {
-    const run = outer * rows * site.rowSize;
-    const start = read + outer * skip * site.rowSize;
+    const run = outer * count * site.size;
+    const start = read + outer * skip * site.size;
     payload.set(published.subarray(start, start + run), write);
     write += run;
-    read += outer * (upRows + downRows) * site.rowSize;
+    read += outer * (upCount + downCount) * site.size;
   }
 }
 

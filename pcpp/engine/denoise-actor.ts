@@ -8,7 +8,12 @@ import { context } from '../../runtime/index.js';
 import { decodeLatents, type RgbImage, toRgb } from '../image/decode.js';
 import { Model } from '../model/model.js';
 import { type PatchPlan, planPatches } from '../partition/plan.js';
-import { compilePatchGraph, type PatchGraph } from '../rewrite/compile.js';
+import {
+  compilePatchGraph,
+  type PatchGraph,
+  type PatchGraphShape,
+  servesShape,
+} from '../rewrite/compile.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Tensor } from '../tensor.js';
 import { type EncodedPrompt, encodePrompt, wholePicture } from '../text/encode-prompt.js';
@@ -34,7 +39,7 @@ export class DenoiseActor extends PatchActor<Float32Array> {
   readonly #root: string;
   readonly #threads: number;
   #model: Model | undefined;
-  #graph: PatchGraph | undefined;
+  #compiled: { readonly graph: PatchGraph; readonly shape: PatchGraphShape } | undefined;
   #denoiser: PatchDenoiser | undefined;
   #share: Share | undefined;
 
@@ -70,15 +75,17 @@ export class DenoiseActor extends PatchActor<Float32Array> {
    */
   async plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
     const batch = isGuided(settings.guidanceScale) ? 2 : 1;
+    const { borderFraction, borderCut, borderPayload: payload } = settings;
     const { height, width } = settings.latent;
-    const graph = await this.#graphFor({ height, width, batch });
+    const graph = await this.#graphFor({ height, width, batch, payload });
     return planPatches(graph.sites, {
       height,
       width,
       batch,
       patches,
       mode: patchModeOf(settings),
-      borderFraction: settings.borderFraction,
+      borderFraction,
+      borderCut,
     });
   }
 
@@ -95,7 +102,8 @@ export class DenoiseActor extends PatchActor<Float32Array> {
       this.#share = new SingleDevice(session, sampler, settings, conditioning);
       return;
     }
-    const denoiser = await this.#denoiserFor(await this.plan(settings, patches), patch);
+    const plan = await this.plan(settings, patches);
+    const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, patch);
     this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning);
   }
 
@@ -146,19 +154,16 @@ export class DenoiseActor extends PatchActor<Float32Array> {
     return this.#model;
   }
 
-  async #graphFor(shape: { height: number; width: number; batch: number }): Promise<PatchGraph> {
-    const known = this.#graph?.sites;
-    if (this.#graph && known?.width === shape.width && known.batch === shape.batch) {
-      return this.#graph;
-    }
-    this.#graph = await compilePatchGraph(this.#open().directory.graph('unet'), shape);
-    return this.#graph;
+  async #graphFor(shape: PatchGraphShape): Promise<PatchGraph> {
+    const known = this.#compiled;
+    if (known && servesShape(known.shape, shape)) return known.graph;
+    const graph = await compilePatchGraph(this.#open().directory.graph('unet'), shape);
+    this.#compiled = { shape, graph };
+    return graph;
   }
 
   /** The session costs as much memory as the weights, so there is one, kept while the plan fits it. */
-  async #denoiserFor(plan: PatchPlan, patch: number): Promise<PatchDenoiser> {
-    const { width, batch } = plan;
-    const graph = await this.#graphFor({ height: plan.height, width, batch });
+  async #denoiserFor(graph: PatchGraph, plan: PatchPlan, patch: number): Promise<PatchDenoiser> {
     if (this.#denoiser?.graph === graph) {
       this.#denoiser = this.#denoiser.replan(plan, patch);
     } else {

@@ -1,6 +1,8 @@
 /** What a user may ask for, and the check of everything that can be checked without the model. */
 
 import { PcppError } from '../errors.js';
+import { type BorderCut, borderCuts } from '../partition/plan.js';
+import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { maxSeed } from '../samplers/noise.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
 
@@ -40,6 +42,14 @@ export interface GenerationRequest {
   readonly mode?: GenerationMode;
   /** Share of a neighbour's rows that a patch attends to, 0..1; less is faster and shows seams sooner. @default 0.3 */
   readonly borderFraction?: number;
+  /** Whole rows of tokens, rounded up, or single tokens, rounded down: fewer bytes. @default 'rows' */
+  readonly borderCut?: BorderCut;
+  /**
+   * What attention's borders are made of: `kv` are keys and values; `hidden` is what both are made of, half the bytes, and
+   * each device projects what it reads. Where a graph has no such tensor its keys and values travel. @default 'hidden', in
+   * distrifusion mode 'kv', because there a device would project the whole image
+   */
+  readonly borderPayload?: AttentionPayload;
   /**
    * The first steps that compute the whole image, exactly so many, at most all of them. @default 4 of 50 steps, in that
    * proportion, as DistriFusion has it; at least 1
@@ -54,8 +64,15 @@ export const generationDefaults: {
   readonly seed: number;
   readonly mode: GenerationMode;
   readonly borderFraction: number;
+  readonly borderCut: BorderCut;
   readonly warmupShare: number;
-} = { seed: 0, mode: 'pcpp', borderFraction: 0.3, warmupShare: 4 / 50 };
+} = {
+  seed: 0,
+  mode: 'pcpp',
+  borderFraction: 0.3,
+  borderCut: 'rows',
+  warmupShare: 4 / 50,
+};
 
 interface Rule {
   readonly expected: string;
@@ -90,6 +107,8 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   sampler: oneOf(samplerNames),
   mode: oneOf(generationModes),
   borderFraction: real(0, 1),
+  borderCut: oneOf(borderCuts),
+  borderPayload: oneOf(attentionPayloads),
   warmupSteps: integer(1, 1000),
   devices: integer(1, 1024),
 };

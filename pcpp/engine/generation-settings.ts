@@ -4,6 +4,8 @@ import { PcppError } from '../errors.js';
 import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
+import type { BorderCut } from '../partition/plan.js';
+import type { AttentionPayload } from '../rewrite/sites.js';
 import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
 import type { SamplerName } from '../samplers/sampler.js';
 import {
@@ -34,6 +36,8 @@ export interface GenerationSettings {
   readonly mode: GenerationMode;
   /** 0..1; 1 in every mode but pcpp. */
   readonly borderFraction: number;
+  readonly borderCut: BorderCut;
+  readonly borderPayload: AttentionPayload;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
   readonly devices: number | 'all';
@@ -81,6 +85,8 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     sampler,
     mode: asked.mode,
     borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
+    borderCut: asked.borderCut,
+    borderPayload: asked.borderPayload ?? (asked.mode === 'pcpp' ? 'hidden' : 'kv'),
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),
   };

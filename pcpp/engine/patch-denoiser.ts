@@ -223,7 +223,7 @@ export class PatchDenoiser implements AsyncDisposable {
       timestep: this.#timestep(input.timestep),
       borders_in: { type: 'float32', dims: [inlets.data.length], data: inlets.data },
       in_sizes: { type: 'int64', dims: [inlets.sizes.length], data: inlets.sizes },
-      cuts: { type: 'int64', dims: [cuts.rows.length], data: cuts.rows },
+      cuts: { type: 'int64', dims: [cuts.positions.length], data: cuts.positions },
       cut_sizes: { type: 'int64', dims: [cuts.sizes.length], data: cuts.sizes },
       gn_a: { type: 'float32', dims: [1], data: Float32Array.of(terms.a) },
       gn_b: { type: 'float32', dims: [terms.b.length], data: terms.b },

@@ -1,5 +1,6 @@
 /** What a plan will send, before anything runs. */
 
+import type { Site } from '../rewrite/sites.js';
 import { borderBytes } from './manifest.js';
 import { type PatchPlan, patchCount } from './plan.js';
 
@@ -21,9 +22,20 @@ export interface Forecast extends Traffic {
 /** @returns Bytes per displaced step in float32. */
 export function forecastBytes(plan: PatchPlan): Forecast {
   const own = trafficOf(plan);
-  const distrifusion = trafficOf({ ...plan, mode: 'distrifusion', borderFraction: 1 });
+  const distrifusion = trafficOf(asDistrifusion(plan));
   const saving = distrifusion.total === 0 ? 0 : 1 - own.total / distrifusion.total;
   return { ...own, distrifusion, saving };
+}
+
+/** Whole patches to everybody, as keys and values whatever travels here. */
+export function asDistrifusion(plan: PatchPlan): PatchPlan {
+  const borders = plan.sites.borders.map((site): Site => {
+    if (site.kind === 'conv') return site;
+    const { keysAndValues } = site;
+    return { ...site, payload: 'kv', size: 1, outer: keysAndValues, outers: [keysAndValues] };
+  });
+  const sites = { ...plan.sites, borders };
+  return { ...plan, sites, mode: 'distrifusion', borderFraction: 1 };
 }
 
 function trafficOf(plan: PatchPlan): Traffic {

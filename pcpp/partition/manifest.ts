@@ -6,7 +6,7 @@
  */
 
 import type { Site } from '../rewrite/sites.js';
-import { type Block, needOf, ownRows, type Rows, rowsIn } from './needs.js';
+import { type Block, needOf, ownSpan, positionsIn, type Span } from './needs.js';
 import { type PatchPlan, patchCount } from './plan.js';
 
 export type Region =
@@ -15,15 +15,15 @@ export type Region =
   /** Latent rows [from, to) of the image after the sender's sampler step: [C, rows, W], unscaled. */
   | {
       readonly kind: 'latent';
-      readonly rows: Rows;
+      readonly span: Span;
       readonly offset: number;
       readonly length: number;
     }
-  /** Rows [from, to) of a border site's level: [outer, rows, rowSize]. */
+  /** Positions of a border site: [outer, positions, size]. */
   | {
       readonly kind: 'border';
       readonly site: number;
-      readonly rows: Rows;
+      readonly span: Span;
       readonly offset: number;
       readonly length: number;
     };
@@ -70,13 +70,13 @@ function deriveManifest(plan: PatchPlan, from: number, to: number): Manifest {
   const latent = latentRows(plan, from, to);
   if (latent) {
     const length = plan.sites.channels * (latent[1] - latent[0]) * plan.width;
-    add({ kind: 'latent', rows: latent, offset, length });
+    add({ kind: 'latent', span: latent, offset, length });
   }
   for (const site of plan.sites.borders) {
-    const rows = isFresh(site) ? undefined : partRows(plan, site, from, to);
-    if (!rows) continue;
-    const length = site.outer * (rows[1] - rows[0]) * site.rowSize;
-    add({ kind: 'border', site: site.id, rows, offset, length });
+    const span = isFresh(site) ? undefined : partSpan(plan, site, from, to);
+    if (!span) continue;
+    const length = site.outer * (span[1] - span[0]) * site.size;
+    add({ kind: 'border', site: site.id, span, offset, length });
   }
   return { from, to, regions, length: offset };
 }
@@ -90,19 +90,19 @@ export const momentsLength = (plan: PatchPlan): number =>
   plan.sites.norms.reduce((sum, site) => sum + 2 * plan.batch * site.groups, 0);
 
 /** Latent rows of `from` that convolutions on the latent read in `to`; undefined if none. */
-export function latentRows(plan: PatchPlan, from: number, to: number): Rows | undefined {
-  let joined: Rows | undefined;
+export function latentRows(plan: PatchPlan, from: number, to: number): Span | undefined {
+  let joined: Span | undefined;
   for (const site of plan.sites.borders) {
-    const rows = isFresh(site) ? partRows(plan, site, from, to) : undefined;
+    const rows = isFresh(site) ? partSpan(plan, site, from, to) : undefined;
     if (rows) joined = joined ? [Math.min(joined[0], rows[0]), Math.max(joined[1], rows[1])] : rows;
   }
   return joined;
 }
 
-function partRows(plan: PatchPlan, site: Site, from: number, to: number): Rows | undefined {
+function partSpan(plan: PatchPlan, site: Site, from: number, to: number): Span | undefined {
   const need = needOf(plan, site, to);
   const block = from < to ? need.before : need.after;
-  return block.parts.find((part) => part.patch === from)?.rows;
+  return block.parts.find((part) => part.patch === from)?.span;
 }
 
 /** One block of `borders_in`. */
@@ -110,19 +110,21 @@ export interface Inlet {
   readonly site: Site;
   readonly side: 'before' | 'after';
   readonly block: Block;
-  readonly rows: number;
+  /** Positions of the block. */
+  readonly count: number;
   readonly offset: number;
   readonly length: number;
 }
 
-/** `borders_in` of a patch: for each border site what comes before its rows, then what comes after. */
+/** `borders_in` of a patch: for each border site what comes before the own rows, then what comes after. */
 export function inletsOf(plan: PatchPlan, patch: number): readonly Inlet[] {
   let offset = 0;
   return plan.sites.borders.flatMap((site) => {
     const { before, after } = needOf(plan, site, patch);
     const inletOf = (side: Inlet['side'], block: Block): Inlet => {
-      const rows = rowsIn(block);
-      const inlet = { site, side, block, rows, offset, length: site.outer * rows * site.rowSize };
+      const count = positionsIn(block);
+      const length = site.outer * count * site.size;
+      const inlet = { site, side, block, count, offset, length };
       offset += inlet.length;
       return inlet;
     };
@@ -133,9 +135,9 @@ export function inletsOf(plan: PatchPlan, patch: number): readonly Inlet[] {
 /** Two slices of one site that a patch publishes: for those above it and for those below it. */
 export interface Outlet {
   readonly site: Site;
-  readonly up: Rows;
-  /** Empty where it would be the same rows as `up`. */
-  readonly down: Rows;
+  readonly up: Span;
+  /** Empty where it would be the same as `up`. */
+  readonly down: Span;
   readonly offset: number;
   readonly length: number;
 }
@@ -149,23 +151,23 @@ function deriveOutlets(plan: PatchPlan, patch: number): readonly Outlet[] {
   return plan.sites.borders
     .filter((site) => !isFresh(site))
     .map((site) => {
-      const up = wantedRows(plan, site, patch, 0, patch);
-      const wanted = wantedRows(plan, site, patch, patch + 1, patchCount(plan));
-      const down: Rows = up[0] === wanted[0] && up[1] === wanted[1] ? [up[1], up[1]] : wanted;
-      const length = site.outer * (up[1] - up[0] + down[1] - down[0]) * site.rowSize;
+      const up = wantedSpan(plan, site, patch, 0, patch);
+      const wanted = wantedSpan(plan, site, patch, patch + 1, patchCount(plan));
+      const down: Span = up[0] === wanted[0] && up[1] === wanted[1] ? [up[1], up[1]] : wanted;
+      const length = site.outer * (up[1] - up[0] + down[1] - down[0]) * site.size;
       const outlet = { site, up, down, offset, length };
       offset += length;
       return outlet;
     });
 }
 
-/** The rows that patches [first, end) want of `patch`; they all want the same. */
-function wantedRows(plan: PatchPlan, site: Site, patch: number, first: number, end: number): Rows {
+/** What patches [first, end) want of `patch`; they all want the same. */
+function wantedSpan(plan: PatchPlan, site: Site, patch: number, first: number, end: number): Span {
   for (let to = first; to < end; to++) {
-    const rows = partRows(plan, site, patch, to);
-    if (rows) return rows;
+    const span = partSpan(plan, site, patch, to);
+    if (span) return span;
   }
-  const [start] = ownRows(plan, site, patch);
+  const [start] = ownSpan(plan, site, patch);
   return [start, start];
 }
 

@@ -13,6 +13,11 @@ export type PatchMode = 'pcpp' | 'distrifusion';
  */
 export type GroupNormMode = 'corrected' | 'stale' | 'local';
 
+/** How the border fraction is rounded: up to whole rows of tokens, or down to single tokens. */
+export type BorderCut = 'rows' | 'tokens';
+
+export const borderCuts: readonly BorderCut[] = ['rows', 'tokens'];
+
 /** Structured-clonable and JSON-able. Graph slices, messages and forecasts all derive from it. */
 export interface PatchPlan {
   readonly sites: GraphSites;
@@ -26,6 +31,7 @@ export interface PatchPlan {
   readonly mode: PatchMode;
   /** Share of a direct neighbour's rows that is attended, 0..1; 1 in distrifusion mode. */
   readonly borderFraction: number;
+  readonly borderCut: BorderCut;
   readonly groupNorm: GroupNormMode;
   /** Equal on both sides of a link, or their messages do not fit each other. */
   readonly hash: string;
@@ -44,14 +50,19 @@ export interface PlanOptions {
   readonly mode: PatchMode;
   /** @default 0.3 */
   readonly borderFraction?: number;
+  /** Whole rows are more bytes where patches are thin: at least one at every level. @default 'rows' */
+  readonly borderCut?: BorderCut;
   /** Batch rows of one run, as the graph was compiled. */
   readonly batch: number;
   /** @default 'corrected' */
   readonly groupNorm?: GroupNormMode;
 }
 
-export const planDefaults: Required<Pick<PlanOptions, 'borderFraction' | 'groupNorm'>> = {
+export const planDefaults: Required<
+  Pick<PlanOptions, 'borderFraction' | 'borderCut' | 'groupNorm'>
+> = {
   borderFraction: 0.3,
+  borderCut: 'rows',
   groupNorm: 'corrected',
 };
 
@@ -73,9 +84,11 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
       `the graph was compiled for latent width ${sites.width} and batch ${sites.batch}, not ${width} and ${batch}`,
     );
   }
+  const borderCut = options.borderCut ?? planDefaults.borderCut;
   const groupNorm = options.groupNorm ?? planDefaults.groupNorm;
   const bounds = boundsOf(height, sites.downsampling, options.patches);
-  const plan = { sites, height, width, batch, bounds, mode, borderFraction, groupNorm };
+  const rules = { mode, borderFraction, borderCut, groupNorm };
+  const plan = { sites, height, width, batch, bounds, ...rules };
   return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
 }
 

@@ -9,7 +9,7 @@ import { emitPatchGraph } from './emit.js';
 import { shrinkFills } from './fills.js';
 import { checkTags, propagate } from './propagate.js';
 import { checkModel, refuse } from './refusals.js';
-import { checkSize, type GraphSites } from './sites.js';
+import { type AttentionPayload, checkSize, type GraphSites } from './sites.js';
 
 /** A graph that runs the whole image and any patch of it. Plain data: cacheable, sendable. */
 export interface PatchGraph {
@@ -30,7 +30,15 @@ export interface PatchGraphShape {
   readonly width: number;
   /** Batch rows of one run: 2 with guidance. */
   readonly batch: number;
+  /** `hidden` where a graph allows it: half the bytes of attention, and every receiver projects what it reads. @default 'kv' */
+  readonly payload?: AttentionPayload;
 }
+
+/** Whether a graph compiled for the first shape is one for the second too: its height is open. */
+export const servesShape = (compiled: PatchGraphShape, wanted: PatchGraphShape): boolean =>
+  compiled.width === wanted.width &&
+  compiled.batch === wanted.batch &&
+  (compiled.payload ?? 'kv') === (wanted.payload ?? 'kv');
 
 /** Rows at the deepest level while probing: odd and unlike other sizes, so that reshapes are unambiguous. */
 const probeRows = 13;
@@ -72,7 +80,7 @@ export async function compileModel(
     checkTags(found, oracle, await consultOracle(model, taller), 2);
   }
   const output = outputOf(model, [...found.tags.keys()]);
-  const emitted = emitPatchGraph(model, oracle, found, ports, sample.name);
+  const emitted = emitPatchGraph(model, oracle, found, ports, sample.name, shape.payload ?? 'kv');
   return {
     bytes: encodeModel(emitted.model),
     ...(model.hasExternalData ? { externalDataFolder: model.folder } : {}),

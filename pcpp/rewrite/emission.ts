@@ -12,15 +12,15 @@ import {
   groupNorms,
   type NormGroup,
 } from './site-groups.js';
-import { pickedOuters } from './sites.js';
+import { type AttentionPayload, pickedOuters } from './sites.js';
 
-/** One input of one node that gets borders, with what it needs of the site inputs. */
+/** One value that gets borders, with what it needs of the site inputs. */
 export interface BorderPort {
   readonly member: BorderMember;
   /** Flat blocks. */
   readonly before: string;
   readonly after: string;
-  /** Which rows of the value, seen as [outer * rows, rowSize], are published; undefined if none ever are. */
+  /** What of the value, seen as [outer * positions, size], is published; undefined if nothing ever is. */
   readonly picks: string | undefined;
 }
 
@@ -32,7 +32,9 @@ export interface Emission {
   readonly borders: readonly BorderGroup[];
   readonly norms: readonly NormGroup[];
   readonly ports: ReadonlyMap<NodeProto, readonly BorderPort[]>;
-  /** Picked rows by member in graph order, flat. */
+  /** By attention operator and input what it reads instead. */
+  readonly operands: Map<NodeProto, Map<number, string>>;
+  /** What was picked by member in graph order, flat. */
   readonly published: Map<BorderMember, string>;
   /** [1, 2]: gn_a and 1. */
   readonly weights: string;
@@ -56,10 +58,11 @@ export function beginEmission(
   oracle: Oracle,
   found: Propagation,
   sample: string,
+  payload: AttentionPayload,
 ): Emission {
   const [batch, , height] = oracle.shapes.get(sample) as [number, number, number];
   const builder = new GraphBuilder(model.opset);
-  const borders = groupBorders(found, oracle, height);
+  const borders = groupBorders(found, oracle, height, payload);
   const norms = groupNorms(found, height);
   return {
     builder,
@@ -69,6 +72,7 @@ export function beginEmission(
     borders,
     norms,
     ports: openPorts(builder, borders),
+    operands: new Map(),
     published: new Map(),
     weights: norms.length
       ? builder.reshape(builder.concat(['gn_a', builder.floats([1])], 0), [1, 2])

@@ -4,9 +4,9 @@
  * Extra inputs, in site order, so that the host can address everything by the manifest:
  *   borders_in f32[*]            for each border site its nodes' blocks before, then its nodes' blocks after
  *   in_sizes   i64[2 * nodes]    elements of these blocks; 0 is allowed
- *   cuts       i64[*]            rows to publish, for each site that is not fresh and each of its `pickedOuters`:
- *                                o * rows + row of two slices for every outer element o, up first
- *   cut_sizes  i64[*]            how many rows each of these picks
+ *   cuts       i64[*]            what to publish, for each site that is not fresh and each of its `pickedOuters`:
+ *                                o * positions + position of two slices for every outer element o, up first
+ *   cut_sizes  i64[*]            how many positions each of these picks
  *   gn_a       f32[1], gn_b f32[sum of N * groups * 2]   moments used = gn_a * own + gn_b
  * Extra outputs:
  *   borders_out f32[*]           for each site that is not fresh and each of its nodes the two slices
@@ -18,14 +18,14 @@ import { type Axes, type OnnxModel, portOf } from '../onnx/model.js';
 import type { Oracle } from '../onnx/oracle.js';
 import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
-import { joinBorders, withRowPads } from './emit-borders.js';
+import { joinAttention, joinBorders, withRowPads } from './emit-borders.js';
 import { channelMoments } from './emit-moments.js';
 import { affineTail, emitNorm } from './emit-norm.js';
 import { castPorts, emitOutputs, inputsOf, writingOrder } from './emit-ports.js';
 import type { Propagation } from './propagate.js';
 import { sortAndPrune } from './prune.js';
 import type { Edit } from './rule.js';
-import { type GraphSites, lcm } from './sites.js';
+import { type AttentionPayload, type GraphSites, lcm } from './sites.js';
 
 export interface Emitted {
   readonly model: ModelProto;
@@ -42,8 +42,9 @@ export function emitPatchGraph(
   found: Propagation,
   ports: readonly Axes[],
   sample: string,
+  payload: AttentionPayload,
 ): Emitted {
-  const emission = beginEmission(model, oracle, found, sample);
+  const emission = beginEmission(model, oracle, found, sample, payload);
   castPorts(emission, ports);
   for (const node of found.view.nodes) {
     if (!emission.done.has(node)) emitNode(emission, node);
@@ -82,14 +83,19 @@ function emitNode(emission: Emission, node: NodeProto): void {
       builder.nodes.push({ ...node, input: [inputs[0]!, '', scales] });
       return;
     }
-    case 'conv':
+    case 'conv': {
+      const [port] = emission.ports.get(node)!;
+      inputs[0] = joinBorders(emission, port!, inputs[0]!);
+      builder.nodes.push({ ...node, input: inputs, attribute: withRowPads(node, edit.pads) });
+      return;
+    }
     case 'attention': {
       for (const port of emission.ports.get(node) ?? []) {
-        const { operand } = port.member;
-        inputs[operand] = joinBorders(emission, port, inputs[operand]!);
+        joinAttention(emission, port, port.member.joint!);
       }
-      const attribute = edit.kind === 'conv' ? withRowPads(node, edit.pads) : node.attribute;
-      builder.nodes.push({ ...node, input: inputs, ...(attribute ? { attribute } : {}) });
+      const operands = emission.operands.get(node)!;
+      const input = inputs.map((name, index) => operands.get(index) ?? name);
+      builder.nodes.push({ ...node, input });
       return;
     }
     case 'norm':

@@ -5,15 +5,26 @@
 
 import type { NodeProto } from '../onnx/messages.js';
 import type { Oracle } from '../onnx/oracle.js';
+import { type Joint, jointsOf } from './joints.js';
 import type { Propagation } from './propagate.js';
 import type { Edit } from './rule.js';
-import { levelOf, type NormSite, type Site } from './sites.js';
+import {
+  type AttentionPayload,
+  type AttentionSite,
+  type ConvSite,
+  levelOf,
+  type NormSite,
+  type Site,
+} from './sites.js';
 import { product, type RowTag } from './tags.js';
 
-/** One input of one node that gets borders. */
+/** One value that gets borders. */
 export interface BorderMember {
+  /** The convolution that reads it, or the first operator of the attention. */
   readonly node: NodeProto;
-  readonly operand: number;
+  readonly value: string;
+  /** Attention only: what is made of it. */
+  readonly joint?: Joint;
   readonly dims: readonly number[];
   readonly tag: RowTag;
   /** Elements before the row axis. */
@@ -37,72 +48,115 @@ export interface NormGroup {
   readonly members: readonly NormMember[];
 }
 
-type BorderEdit = Extract<Edit, { kind: 'conv' | 'attention' }>;
+type ConvEdit = Extract<Edit, { kind: 'conv' }>;
 /** What members of a site have in common. */
-type Geometry = Omit<Site, 'id' | 'nodes' | 'outers' | 'outer'>;
+type Geometry =
+  | Omit<ConvSite, 'id' | 'nodes' | 'outers' | 'outer'>
+  | Omit<AttentionSite, 'id' | 'nodes' | 'outers' | 'outer' | 'keysAndValues'>;
 
-/** @param height Rows of the latent while probing. */
-export function groupBorders(found: Propagation, oracle: Oracle, height: number): BorderGroup[] {
+/**
+ * @param height Rows of the latent while probing.
+ * @param payload `hidden` where attention allows it.
+ */
+export function groupBorders(
+  found: Propagation,
+  oracle: Oracle,
+  height: number,
+  payload: AttentionPayload,
+): BorderGroup[] {
   const groups = new Map<string, { geometry: Geometry; members: BorderMember[] }>();
+  const joints = jointsOf(found, oracle, payload);
   for (const node of found.view.nodes) {
     const edit = found.edits.get(node);
-    if (edit?.kind !== 'conv' && edit?.kind !== 'attention') continue;
-    for (const operand of edit.kind === 'attention' ? edit.operands : [0]) {
-      const member = memberOf(node, operand, found, oracle);
-      const outRows = (found.tags.get(node.output![0]!) as RowTag).rows;
-      const geometry = geometryOf(member, edit, outRows, height);
+    const members =
+      edit?.kind === 'conv'
+        ? [memberOf(node, node.input![0]!, found, oracle)]
+        : (joints.get(node) ?? []).map((joint) => ({
+            ...memberOf(node, joint.value, found, oracle),
+            joint,
+          }));
+    for (const member of members) {
+      const geometry = geometryOf(member, edit, found, height);
       // What is not sent stays alone: every such node takes the same rows of the latent.
-      const alone = edit.kind === 'conv' && edit.fresh ? node.output : [];
+      const alone = edit?.kind === 'conv' && edit.fresh ? node.output : [];
       const key = JSON.stringify([geometry, member.type, alone]);
       const group = groups.get(key) ?? { geometry, members: [] };
       group.members.push(member);
       groups.set(key, group);
     }
   }
-  return [...groups.values()].map(({ geometry, members }, id) => {
-    const outers = members.map(({ outer }) => outer);
-    const outer = outers.reduce((a, b) => a + b);
-    return {
-      site: { ...geometry, id, nodes: members.map(nameOf), outers, outer } as Site,
-      members,
-    };
-  });
+  return [...groups.values()].map(({ geometry, members }, id) => ({
+    site: siteOf(geometry, members, id, oracle),
+    members,
+  }));
+}
+
+function siteOf(
+  geometry: Geometry,
+  members: readonly BorderMember[],
+  id: number,
+  oracle: Oracle,
+): Site {
+  const outers = members.map(({ outer }) => outer);
+  const outer = outers.reduce((a, b) => a + b);
+  const listed = { id, nodes: members.map(nameOf), outers, outer };
+  return geometry.kind === 'conv'
+    ? { ...geometry, ...listed }
+    : { ...geometry, ...listed, keysAndValues: keysAndValuesOf(members, oracle) };
 }
 
 function memberOf(
   node: NodeProto,
-  operand: number,
+  value: string,
   found: Propagation,
   oracle: Oracle,
 ): BorderMember {
-  const name = node.input![operand]!;
-  const dims = oracle.shapes.get(name)!;
-  const tag = found.tags.get(name) as RowTag;
+  const dims = oracle.shapes.get(value)!;
+  const tag = found.tags.get(value) as RowTag;
   const outer = product(dims.slice(0, tag.axis));
-  return { node, operand, dims, tag, outer, type: oracle.types.get(name)! };
+  return { node, value, dims, tag, outer, type: oracle.types.get(value)! };
 }
 
 function geometryOf(
-  { dims, tag }: BorderMember,
-  edit: BorderEdit,
-  outRows: number,
+  { node, dims, tag, joint }: BorderMember,
+  edit: Edit | undefined,
+  found: Propagation,
   height: number,
 ): Geometry {
   const common = {
     level: levelOf(tag.rows, height),
     inner: tag.inner,
-    rowSize: tag.inner * product(dims.slice(tag.axis + 1)),
+    size: product(dims.slice(tag.axis + 1)),
   };
-  if (edit.kind === 'attention') return { ...common, kind: 'attention' };
-  const { kernel, stride, dilation, pads, fresh } = edit;
+  if (joint) return { ...common, kind: 'attention', payload: joint.payload };
+  const { kernel, stride, dilation, pads, fresh } = edit as ConvEdit;
   const [padTop, , padBottom] = pads;
-  const outLevel = levelOf(outRows, height);
+  const outLevel = levelOf((found.tags.get(node.output![0]!) as RowTag).rows, height);
+  // A row of an image is one position, whatever its width.
+  const row = { inner: 1, size: common.size * common.inner };
   const geometry = { kernel, stride, dilation, padTop, padBottom, fresh, outLevel };
-  return { ...common, kind: 'conv', ...geometry } as Geometry;
+  return { ...common, ...row, kind: 'conv', ...geometry };
 }
 
-const nameOf = ({ node, operand }: BorderMember): string =>
-  `${node.name || node.output![0]}${operand > 0 ? `:${operand}` : ''}`;
+/** Elements of one token in the operands that these members lead to. */
+function keysAndValuesOf(members: readonly BorderMember[], oracle: Oracle): number {
+  const sizes = members.flatMap(({ joint, tag }) =>
+    (joint?.operands ?? []).map(
+      ({ node, index }) =>
+        product(oracle.shapes.get(node.input![index]!)!) / (tag.inner * tag.rows),
+    ),
+  );
+  return sizes.reduce((a, b) => a + b, 0);
+}
+
+const nameOf = ({ node, joint }: BorderMember): string => {
+  const own = node.name || node.output![0]!;
+  if (!joint) return own;
+  const [first] = joint.operands;
+  return joint.payload === 'hidden'
+    ? `${own}:hidden`
+    : `${first!.node.name || own}:${first!.index}`;
+};
 
 /** Norms of one level. */
 export function groupNorms(found: Propagation, height: number): NormGroup[] {

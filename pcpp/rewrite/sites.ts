@@ -19,12 +19,12 @@ interface BorderSite {
   readonly level: Level;
   /** By node, elements before the row axis: N * C of a convolution, N * heads (* D) of keys and values. */
   readonly outers: readonly number[];
-  /** Their sum: a block is [outer, rows, rowSize]. */
+  /** Their sum: a block is [outer, positions, size]. */
   readonly outer: number;
   /** Positions per row on the row axis: 1, or W tokens. */
   readonly inner: number;
-  /** Elements of one row of one outer entry. */
-  readonly rowSize: number;
+  /** Elements of one position of one outer entry. */
+  readonly size: number;
 }
 
 /** Convolutions over rows: they need the neighbours' adjacent input rows. */
@@ -40,9 +40,20 @@ export interface ConvSite extends BorderSite {
   readonly fresh: boolean;
 }
 
-/** Keys or values of self-attention: they need other patches' tokens. */
+/**
+ * What travels of self-attention. `kv`: keys and values. `hidden`: the tensor that both are made of, from which the
+ * receiver makes them itself; half as much.
+ */
+export type AttentionPayload = 'kv' | 'hidden';
+
+export const attentionPayloads: readonly AttentionPayload[] = ['kv', 'hidden'];
+
+/** Tokens of self-attention: they need other patches' tokens. */
 export interface AttentionSite extends BorderSite {
   readonly kind: 'attention';
+  readonly payload: AttentionPayload;
+  /** Elements of the keys and values of one token, of all nodes and batch rows: more than what travels, or the same. */
+  readonly keysAndValues: number;
 }
 
 /** Group normalisations of one level: they need every patch's moments. */
@@ -70,7 +81,7 @@ export interface GraphSites {
   readonly norms: readonly NormSite[];
 }
 
-/** Different `outers` of a site: nodes that agree in theirs publish the same rows of [outer * rows, rowSize]. */
+/** Different `outers` of a site: nodes that agree in theirs publish the same of [outer * positions, size]. */
 export const pickedOuters = (site: Site): number[] => [...new Set(site.outers)];
 
 /** @returns Rows of a level for a latent row index; an integer for every patch bound. */

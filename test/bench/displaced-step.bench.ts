@@ -9,10 +9,11 @@
 
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { PatchDenoiser } from '../../pcpp/engine/patch-denoiser.js';
+import { type DisplacedInput, PatchDenoiser } from '../../pcpp/engine/patch-denoiser.js';
 import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
 import { planPatches } from '../../pcpp/partition/plan.js';
 import { compilePatchGraph } from '../../pcpp/rewrite/compile.js';
+import type { AttentionPayload } from '../../pcpp/rewrite/sites.js';
 import { sizeOf, type Tensor, takeBatch, takeRows, tensor } from '../../pcpp/tensor.js';
 
 const unet = fileURLToPath(
@@ -47,29 +48,43 @@ const min = (values: readonly number[]): number => Math.min(...values);
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
+/** The upper of two patches, ready for its second displaced step. */
+async function halfImage(payload: AttentionPayload, batch: number) {
+  const shape = { height: side, width: side, batch };
+  const graph = await compilePatchGraph(unet, { ...shape, payload });
+  const plan = planPatches(graph.sites, { ...shape, patches: 2, mode: 'pcpp' });
+  const patch = await PatchDenoiser.open(graph, plan, 0);
+  const neighbour = patch.replan(plan, 1);
+  return {
+    patch,
+    neighbour,
+    channels: graph.sites.channels,
+    /** A message to `patch`, once both have seen a whole image. */
+    async prepare(whole: DisplacedInput, bottom: DisplacedInput) {
+      await patch.whole(whole);
+      await neighbour.whole(whole);
+      await neighbour.displaced(bottom);
+      return new Map([[1, neighbour.outbound(0)]]);
+    },
+  };
+}
+
 async function bench(batch: number): Promise<void> {
-  const graph = await compilePatchGraph(unet, { height: side, width: side, batch });
-  const plan = planPatches(graph.sites, {
-    height: side,
-    width: side,
-    patches: 2,
-    mode: 'pcpp',
-    batch,
-  });
   await using original = await Session.open(unet, { threads: 1 });
-  await using patch = await PatchDenoiser.open(graph, plan, 0);
-  await using neighbour = await PatchDenoiser.open(graph, plan, 1);
-  const sample = noise([batch, graph.sites.channels, side, side]);
+  const kv = await halfImage('kv', batch);
+  const hiddenStates = await halfImage('hidden', batch);
+  await using _kv = kv.patch;
+  await using _hidden = hiddenStates.patch;
+  const sample = noise([batch, kv.channels, side, side]);
   const port = original.inputs.find(({ name }) => name === 'encoder_hidden_states')!;
   const hidden: Value = { type: 'float32', ...noise([batch, 16, Number(port.dims[2])]) };
   const conditioning: Values = { encoder_hidden_states: hidden };
   const [top, bottom] = [takeRows(sample, 0, side / 2), takeRows(sample, side / 2, side)];
   const whole = { sample, timestep, conditioning };
-  await patch.whole(whole);
-  await neighbour.whole(whole);
   const haloAbove = takeRows(sample, side / 2 - 1, side / 2);
-  await neighbour.displaced({ sample: bottom, haloAbove, timestep, conditioning });
-  const borders = new Map([[1, neighbour.outbound(0)]]);
+  const below = { sample: bottom, haloAbove, timestep, conditioning };
+  const kvBorders = await kv.prepare(whole, below);
+  const hiddenBorders = await hiddenStates.prepare(whole, below);
   const haloBelow = takeRows(sample, side / 2, side / 2 + 1);
   const time: Value = { type: 'float32', dims: [], data: Float32Array.of(timestep) };
   const works: Record<string, () => Promise<unknown>> = {
@@ -79,10 +94,17 @@ async function bench(batch: number): Promise<void> {
     'original, half image': () =>
       original.run({ ...conditioning, sample: { type: 'float32', ...top }, timestep: time }),
     'displaced, half image': async () => {
+      const borders = kvBorders;
+      await kv.patch.displaced({ sample: top, haloBelow, timestep, conditioning, borders });
+      kv.patch.outbound(1, takeBatch(top, 0, 1));
+    },
+    'the same, hidden states': async () => {
+      const { patch } = hiddenStates;
+      const borders = hiddenBorders;
       await patch.displaced({ sample: top, haloBelow, timestep, conditioning, borders });
       patch.outbound(1, takeBatch(top, 0, 1));
     },
-    'patch graph, whole image': () => neighbour.whole(whole),
+    'patch graph, whole image': () => kv.neighbour.whole(whole),
   };
   const times = Object.fromEntries(Object.keys(works).map((name) => [name, [] as number[]]));
   for (let round = -1; round < rounds; round++) {

@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { planPatches } from '../../../pcpp/partition/plan.js';
+import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
 import { type Tensor, tensor } from '../../../pcpp/tensor.js';
 import { compiledGraph } from '../../helpers/compiled-graph.js';
 import { displacedDistances, displacedRuns } from '../../helpers/displaced-runs.js';
@@ -31,11 +32,13 @@ const unet = goldenPath('models/tiny-sdxl/unet/model.onnx');
 const imageOf = (tensors: Record<string, SafeTensor>, name: string): Tensor =>
   tensor(tensors[name]!.dims, floats(tensors, name));
 
-for (const entry of manifest.two_step) {
-  test(`${entry.name}: a whole step, then two displaced ones`, async (t) => {
+for (const [entry, payload] of manifest.two_step.flatMap((entry) =>
+  attentionPayloads.map((payload) => [entry, payload] as const),
+)) {
+  test(`${entry.name}, ${payload}: a whole step, then two displaced ones`, async (t) => {
     const { height, width, batch, mode } = entry;
     const golden = readSafetensors(goldenPath(`refs/displaced/${entry.name}.safetensors`));
-    const graph = await compiledGraph(unet, { height, width, batch });
+    const graph = await compiledGraph(unet, { height, width, batch, payload });
     const plan = planPatches(graph.sites, {
       height,
       width,

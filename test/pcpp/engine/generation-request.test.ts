@@ -21,6 +21,8 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     sampler: 'flow-match-euler',
     mode: 'pcpp',
     borderFraction: 0.3,
+    borderCut: 'rows',
+    borderPayload: 'hidden',
     warmupSteps: 2,
     devices: 'all',
   });
@@ -30,6 +32,15 @@ test('a zero that is given is kept', (t) => {
   const settings = prepare({ prompt, guidanceScale: 0, borderFraction: 0, seed: 0 }, scenes);
   t.is(settings.guidanceScale, 0);
   t.is(settings.borderFraction, 0);
+});
+
+test('hidden states travel in pcpp mode, keys and values in distrifusion mode, or what is asked', (t) => {
+  const payload = (request: Partial<GenerationRequest>) =>
+    prepare({ prompt, ...request }, scenes).borderPayload;
+  t.is(payload({}), 'hidden');
+  t.is(payload({ mode: 'distrifusion' }), 'kv');
+  t.is(payload({ borderPayload: 'kv' }), 'kv');
+  t.is(payload({ mode: 'distrifusion', borderPayload: 'hidden' }), 'hidden');
 });
 
 test('an undefined option counts as left out', (t) => {
@@ -67,6 +78,8 @@ const refusals: readonly (readonly [request: unknown, text: RegExp])[] = [
   [{ prompt, guidanceScale: Number.NaN }, /guidanceScale must be a number in 0\.\.100, got NaN/],
   [{ prompt, sampler: 'lms' }, /sampler must be one of ddim, pndm, euler, .* got "lms"/],
   [{ prompt, mode: 'fast' }, /mode must be one of single, sync, distrifusion, pcpp/],
+  [{ prompt, borderCut: 'halves' }, /borderCut must be one of rows, tokens, got "halves"/],
+  [{ prompt, borderPayload: 'qkv' }, /borderPayload must be one of kv, hidden/],
   [{ prompt, borderFraction: 1.1 }, /borderFraction must be a number in 0\.\.1/],
   [{ prompt, warmupSteps: 0 }, /warmupSteps must be an integer in 1\.\.1000/],
   [{ prompt, devices: 0 }, /devices must be an integer in 1\.\.1024/],

@@ -5,11 +5,12 @@ import { latentOf, momentsOf } from '../../../pcpp/engine/borders.js';
 import type { PatchDenoiser } from '../../../pcpp/engine/patch-denoiser.js';
 import { PcppError, type PcppErrorCode } from '../../../pcpp/errors.js';
 import type { Values } from '../../../pcpp/onnx/session.js';
-import { borderBytes } from '../../../pcpp/partition/manifest.js';
+import { borderBytes, manifestOf } from '../../../pcpp/partition/manifest.js';
 import { type PlanOptions, planPatches } from '../../../pcpp/partition/plan.js';
+import type { AttentionPayload } from '../../../pcpp/rewrite/sites.js';
 import { concatBatch, type Tensor, takeRows } from '../../../pcpp/tensor.js';
 import { compiledGraph } from '../../helpers/compiled-graph.js';
-import { goldenPath } from '../../helpers/golden.js';
+import { goldenPath, maxAbsDifference } from '../../helpers/golden.js';
 import { PatchCrew } from '../../helpers/patch-crew.js';
 import { noise } from '../../helpers/small-graph.js';
 
@@ -23,8 +24,11 @@ const conditioning: Values = {
 const sample = noise([batch, 4, height, width], 5);
 const next = noise([batch, 4, height, width], 6);
 
-async function crewOf(change: Partial<PlanOptions> = {}): Promise<PatchCrew> {
-  const shape = { height, width, batch };
+async function crewOf(
+  change: Partial<PlanOptions> = {},
+  payload: AttentionPayload = 'kv',
+): Promise<PatchCrew> {
+  const shape = { height, width, batch, payload };
   const graph = await compiledGraph(goldenPath('models/tiny-sdxl/unet/model.onnx'), shape);
   const options = { ...shape, patches: 3, mode: 'pcpp', ...change } as const;
   return PatchCrew.open(graph, planPatches(graph.sites, options));
@@ -74,6 +78,20 @@ test('two patches with p = 1 compute what DistriFusion computes', async (t) => {
   const whole = await crewOf({ patches: 2, borderFraction: 1 });
   const distrifusion = await crewOf({ patches: 2, mode: 'distrifusion' });
   t.deepEqual(await threeSteps(whole), await threeSteps(distrifusion));
+});
+
+test('hidden states give what keys and values give, for half the bytes of attention', async (t) => {
+  const change = { borderCut: 'tokens', borderFraction: 0.4 } as const;
+  const [kv, hidden] = [await crewOf(change), await crewOf(change, 'hidden')];
+  const attention = (crew: PatchCrew): number => {
+    const isAttention = (id: number) => crew.plan.sites.borders[id]!.kind === 'attention';
+    const { regions } = manifestOf(crew.plan, 0, 1);
+    const parts = regions.filter((part) => part.kind === 'border' && isAttention(part.site));
+    return parts.reduce((sum, part) => sum + part.length, 0);
+  };
+  t.is(attention(kv), 2 * attention(hidden));
+  const [one, other] = [await threeSteps(kv), await threeSteps(hidden)];
+  t.true(maxAbsDifference(one.data, other.data) < 1e-5 * Math.max(...one.data.map(Math.abs)));
 });
 
 test('one patch alone needs no message and is the whole image', async (t) => {

@@ -1,10 +1,10 @@
 /** Bytes of the real SDXL UNet at 1024 x 1024 against a count made from its PyTorch modules, not from any ONNX file. */
 
 import test from 'ava';
-import { forecastBytes } from '../../../pcpp/partition/bytes.js';
+import { asDistrifusion, forecastBytes } from '../../../pcpp/partition/bytes.js';
 import { manifestOf } from '../../../pcpp/partition/manifest.js';
 import { type PatchPlan, planPatches } from '../../../pcpp/partition/plan.js';
-import type { Site } from '../../../pcpp/rewrite/sites.js';
+import type { AttentionPayload, Site } from '../../../pcpp/rewrite/sites.js';
 import { compiledGraph } from '../../helpers/compiled-graph.js';
 import { goldenJson, goldenPath } from '../../helpers/golden.js';
 
@@ -46,8 +46,15 @@ const { counts, tables } = counted!;
 /** The count is in half precision, the engine sends float32. */
 const halves = 2;
 
-const graphOf = () =>
-  compiledGraph(goldenPath('graphs/sdxl-unet/model.onnx'), { height: 128, width: 128, batch: 1 });
+const payloads = ['kv', 'hidden'] as const;
+
+const graphOf = (payload: AttentionPayload) =>
+  compiledGraph(goldenPath('graphs/sdxl-unet/model.onnx'), {
+    height: 128,
+    width: 128,
+    batch: 1,
+    payload,
+  });
 
 /** Half-precision bytes that patch `to` receives, by what they are. */
 function receivedBy(plan: PatchPlan, to: number): Received {
@@ -64,33 +71,38 @@ function receivedBy(plan: PatchPlan, to: number): Received {
 }
 
 test('the sites of SDXL are all found', async (t) => {
-  const { sites } = await graphOf();
+  const { sites } = await graphOf('kv');
   const nodesOf = (among: readonly Pick<Site, 'nodes'>[]): number =>
     among.flatMap((site) => site.nodes).length;
   const convs = sites.borders.filter((site) => site.kind === 'conv');
   t.is(nodesOf(convs.filter((site) => site.fresh)), counts.conv_in);
   t.is(nodesOf(convs.filter((site) => !site.fresh)), counts.halo);
   t.is(nodesOf(sites.borders) - nodesOf(convs), 2 * counts.attention);
+  const hidden = (await graphOf('hidden')).sites.borders;
+  t.is(nodesOf(hidden) - nodesOf(convs), counts.attention);
   t.is(nodesOf(sites.norms), counts.moments);
   t.is(sites.downsampling, 4);
 });
 
 for (const { latent, n, distrifusion, pcpp } of tables.filter((table) => table.latent[1] === 128)) {
-  test(`${n} patches receive and send what was counted`, async (t) => {
-    const { sites } = await graphOf();
-    const [height, width] = latent;
-    const expected = pcpp.find((entry) => entry.cut === 'rows' && entry.payload === 'kv')!;
-    const options = { height, width, batch: 1, patches: n } as const;
-    const plan = planPatches(sites, { ...options, mode: 'pcpp', borderFraction: expected.p });
-    const forecast = forecastBytes(plan);
-    for (const [patch, received] of expected.received.entries()) {
-      const { attention, halo, moments, latent_rows, total_with_latent_rows } = received;
-      const all = { attention, halo, moments, latent_rows, total_with_latent_rows };
-      t.deepEqual(receivedBy(plan, patch), all);
-      t.is(forecast.received[patch], (4 / halves) * total_with_latent_rows);
-      t.is(forecast.sent[patch], (4 / halves) * expected.sent[patch]!.total_with_latent_rows);
+  for (const payload of payloads) {
+    for (const cut of ['rows', 'tokens'] as const) {
+      test(`${n} patches receive and send what was counted: ${payload} by ${cut}`, async (t) => {
+        const { sites } = await graphOf(payload);
+        const [height, width] = latent;
+        const expected = pcpp.find((entry) => entry.cut === cut && entry.payload === payload)!;
+        const options = { height, width, batch: 1, patches: n, borderCut: cut } as const;
+        const plan = planPatches(sites, { ...options, mode: 'pcpp', borderFraction: expected.p });
+        const forecast = forecastBytes(plan);
+        for (const [patch, received] of expected.received.entries()) {
+          const { attention, halo, moments, latent_rows, total_with_latent_rows } = received;
+          const all = { attention, halo, moments, latent_rows, total_with_latent_rows };
+          t.deepEqual(receivedBy(plan, patch), all);
+          t.is(forecast.received[patch], (4 / halves) * total_with_latent_rows);
+          t.is(forecast.sent[patch], (4 / halves) * expected.sent[patch]!.total_with_latent_rows);
+        }
+        t.is(receivedBy(asDistrifusion(plan), 0).attention, distrifusion.attention);
+      });
     }
-    const everything = planPatches(sites, { ...options, mode: 'distrifusion' });
-    t.is(receivedBy(everything, 0).attention, distrifusion.attention);
-  });
+  }
 }

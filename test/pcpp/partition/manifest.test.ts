@@ -25,7 +25,7 @@ const rowsFor = (of: PatchPlan, from: number, to: number): string[] =>
   manifestOf(of, from, to).regions.map((region) =>
     region.kind === 'moments'
       ? 'moments'
-      : `${region.kind === 'border' ? region.site : 'latent'} ${region.rows}`,
+      : `${region.kind === 'border' ? region.site : 'latent'} ${region.span}`,
   );
 
 test('down: moments, the last latent row, last rows of every convolution, p of the tokens', (t) => {
@@ -58,7 +58,7 @@ test('a fraction of a neighbour is rounded up to whole rows, but 0.3 of 10 is 3'
   const rows = (height: number, borderFraction: number): number => {
     const of = plan({ height: 2 * height, patches: 2, borderFraction });
     const [part] = needOf(of, exampleSites.borders[3]!, 0).after.parts;
-    return part ? part.rows[1] - part.rows[0] : 0;
+    return part ? part.span[1] - part.span[0] : 0;
   };
   t.is(rows(80, 0.3), 3);
   t.is(rows(80, 0.31), 4);
@@ -105,9 +105,9 @@ test('what is sent is what is needed: every row of every inlet comes from one me
             received.set(key, (received.get(key) ?? 0) + region.length);
           }
         }
-        for (const { site, side, rows, block } of inletsOf(of, to)) {
+        for (const { site, side, count, block } of inletsOf(of, to)) {
           if (site.id === 0) continue;
-          const wanted = site.outer * (rows - block.zeroRows) * site.rowSize;
+          const wanted = site.outer * (count - block.zeroRows) * site.size;
           t.is(received.get(`${site.id} ${side}`) ?? 0, wanted);
         }
       }
@@ -126,7 +126,7 @@ test('every border region is one of the two published slices', (t) => {
           for (const region of regions) {
             if (region.kind !== 'border') continue;
             const { up, down } = outlets.get(region.site)!;
-            t.deepEqual(region.rows, to < from || down[0] === down[1] ? up : down);
+            t.deepEqual(region.span, to < from || down[0] === down[1] ? up : down);
           }
         }
       }

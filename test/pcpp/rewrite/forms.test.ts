@@ -4,6 +4,7 @@ import test from 'ava';
 import type { NodeProto, TensorProto } from '../../../pcpp/onnx/messages.js';
 import { int64Tensor, saveModel } from '../../../pcpp/onnx/model.js';
 import { compileModel } from '../../../pcpp/rewrite/compile.js';
+import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
 import { checkFreshPatches } from '../../helpers/fresh-patches.js';
 import { node, noise, type SmallGraph, smallModel, weight } from '../../helpers/small-graph.js';
 
@@ -12,6 +13,8 @@ const [height, width] = [24, 4];
 interface Form extends SmallGraph {
   readonly name: string;
   readonly borders: number;
+  /** With hidden states in the place of keys and values. @default the same */
+  readonly hiddenBorders?: number;
   readonly norms: number;
 }
 
@@ -155,6 +158,7 @@ const forms: readonly Form[] = [
   {
     name: 'attention out of MatMul and Softmax',
     borders: 2,
+    hiddenBorders: 1,
     norms: 0,
     nodes: attentionNodes([
       node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
@@ -167,6 +171,7 @@ const forms: readonly Form[] = [
   {
     name: 'older attention that adds nothing times a fill of the scores',
     borders: 2,
+    hiddenBorders: 1,
     norms: 0,
     nodes: attentionNodes([
       node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
@@ -184,9 +189,37 @@ const forms: readonly Form[] = [
     name: 'the Attention operator',
     opset: 23,
     borders: 2,
+    hiddenBorders: 1,
     norms: 0,
     nodes: attentionNodes([
       node('Attention', ['q', 'k', 'v'], ['mixed'], { q_num_heads: 2, kv_num_heads: 2 }),
+    ]),
+    initializers: attentionWeights,
+  },
+  {
+    name: 'keys and values of different tensors have nothing hidden in common',
+    borders: 2,
+    norms: 0,
+    nodes: attentionNodes([
+      node('Sigmoid', ['x'], ['y']),
+      node('MatMul', ['y', 'wv'], ['w']),
+      node('Add', ['w', 'x'], ['u']),
+      node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
+      node('MatMul', ['q', 'kt'], ['s']),
+      node('Softmax', ['s'], ['p'], { axis: -1 }),
+      node('MatMul', ['p', 'u'], ['mixed']),
+    ]),
+    initializers: attentionWeights,
+  },
+  {
+    name: 'one tensor that is keys and values at once',
+    borders: 1,
+    norms: 0,
+    nodes: attentionNodes([
+      node('Transpose', ['x'], ['xt'], { perm: [0, 2, 1] }),
+      node('MatMul', ['q', 'xt'], ['s']),
+      node('Softmax', ['s'], ['p'], { axis: -1 }),
+      node('MatMul', ['p', 'x'], ['mixed']),
     ]),
     initializers: attentionWeights,
   },
@@ -216,19 +249,22 @@ const forms: readonly Form[] = [
   },
 ];
 
-for (const { name, borders, norms, ...graph } of forms) {
-  test(name, async (t) => {
-    const model = smallModel(withSplitCount(graph));
-    const compiled = await compileModel(model, { height, width, batch: 2 });
-    t.is(compiled.sites.borders.flatMap((site) => site.nodes).length, borders);
-    t.is(compiled.sites.norms.flatMap((site) => site.nodes).length, norms);
-    await checkFreshPatches(t, {
-      original: saveModel(model),
-      graph: compiled,
-      sample: noise([2, 4, height, width]),
-      splits: [1, 2, [2, 1, 3]],
+for (const { name, borders, hiddenBorders = borders, norms, ...graph } of forms) {
+  for (const payload of hiddenBorders === borders ? (['kv'] as const) : attentionPayloads) {
+    test(`${name}, ${payload}`, async (t) => {
+      const model = smallModel(withSplitCount(graph));
+      const compiled = await compileModel(model, { height, width, batch: 2, payload });
+      const expected = payload === 'hidden' ? hiddenBorders : borders;
+      t.is(compiled.sites.borders.flatMap((site) => site.nodes).length, expected);
+      t.is(compiled.sites.norms.flatMap((site) => site.nodes).length, norms);
+      await checkFreshPatches(t, {
+        original: saveModel(model),
+        graph: compiled,
+        sample: noise([2, 4, height, width]),
+        splits: [1, 2, [2, 1, 3]],
+      });
     });
-  });
+  }
 }
 
 /** Operator set 18 and newer want to know into how many parts. */

@@ -48,10 +48,16 @@ function conditioningOf(features: Subject['features'], batch: number): Values {
 }
 
 for (const { name, file, features, downsampling } of subjects) {
-  for (const batch of [1, 2]) {
-    test(`${name}, batch ${batch}: whole image and 1 to 4 patches equal the original`, async (t) => {
+  for (const [batch, payload] of [
+    [1, 'kv'],
+    [2, 'kv'],
+    [2, 'hidden'],
+  ] as const) {
+    test(`${name}, batch ${batch}, ${payload}: whole image and 1 to 4 patches equal the original`, async (t) => {
       const [height, width] = [6 * downsampling, 2 * downsampling];
-      const graph = await compilePatchGraph(file, { height, width, batch });
+      const graph = await compilePatchGraph(file, { height, width, batch, payload });
+      for (const site of graph.sites.borders)
+        if (site.kind === 'attention') t.is(site.payload, payload);
       t.is(graph.sites.downsampling, downsampling);
       await checkFreshPatches(t, {
         original: file,

@@ -3,6 +3,7 @@
 import test from 'ava';
 import type { Value, Values } from '../../../pcpp/onnx/session.js';
 import { compilePatchGraph } from '../../../pcpp/rewrite/compile.js';
+import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
 import { checkFreshPatches } from '../../helpers/fresh-patches.js';
 import { goldenPath } from '../../helpers/golden.js';
 import { noise } from '../../helpers/small-graph.js';
@@ -18,24 +19,29 @@ const variants = [
 ] as const;
 
 for (const { name, features, tolerance } of variants) {
-  test(`${name}: patches with fresh borders equal the original`, async (t) => {
-    const file = goldenPath(`models/variants/${name}/model.onnx`);
-    const [height, width] = [32, 16];
-    const batch = 2;
-    const graph = await compilePatchGraph(file, { height, width, batch });
-    const entries = Object.entries(features).map(([port, length], index): [string, Value] => {
-      const dims = port === 'encoder_hidden_states' ? [batch, 7, length] : [batch, length];
-      return [port, { type: 'float32', ...noise(dims, 11 + index) }];
+  for (const payload of attentionPayloads) {
+    test(`${name}, ${payload}: patches with fresh borders equal the original`, async (t) => {
+      const file = goldenPath(`models/variants/${name}/model.onnx`);
+      const [height, width] = [32, 16];
+      const batch = 2;
+      const graph = await compilePatchGraph(file, { height, width, batch, payload });
+      const entries = Object.entries(features).map(([port, length], index): [string, Value] => {
+        const dims = port === 'encoder_hidden_states' ? [batch, 7, length] : [batch, length];
+        return [port, { type: 'float32', ...noise(dims, 11 + index) }];
+      });
+      const conditioning: Values = Object.fromEntries(entries);
+      for (const site of graph.sites.borders) {
+        if (site.kind === 'attention') t.is(site.payload, payload);
+      }
+      await checkFreshPatches(t, {
+        original: file,
+        graph,
+        sample: noise([batch, graph.sites.channels, height, width], 3),
+        timestep: 501,
+        conditioning,
+        splits: [1, 2, [2, 1, 1]],
+        tolerance,
+      });
     });
-    const conditioning: Values = Object.fromEntries(entries);
-    await checkFreshPatches(t, {
-      original: file,
-      graph,
-      sample: noise([batch, graph.sites.channels, height, width], 3),
-      timestep: 501,
-      conditioning,
-      splits: [1, 2, [2, 1, 1]],
-      tolerance,
-    });
-  });
+  }
 }
