@@ -184,6 +184,7 @@ export class JobRunner {
       kind: 'host.start',
       actor,
       spec: { code, exportName: '', args: encodeValue([]), resources },
+      snapshot: new Uint8Array(),
       file: await file(code),
       label: `job ${job}`,
       node: node.id,
