@@ -3,10 +3,9 @@
  * processes dial each other at once, the one with the smaller id wins and the other waits for that link.
  */
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { LinkLostError, RuntimeError } from '../errors.js';
@@ -106,14 +105,13 @@ export class Endpoint {
   }
 
   /**
-   * @param options `port` 0 takes a free one; `unix` is a path whose folder is made.
+   * @param options `port` 0 takes a free one; `unix` is a path in a folder that is there.
    * @throws RuntimeError `E_LISTEN` if the address cannot be bound.
    */
   async listen(options: { host: string; port: number; unix?: string }): Promise<Address> {
     const { host, port, unix } = options;
     const boundPort = await this.#listener.bind({ host, port });
     if (unix) {
-      mkdirSync(dirname(unix), { recursive: true, mode: 0o700 });
       rmSync(unix, { force: true });
       await this.#listener.bind({ path: unix });
     }

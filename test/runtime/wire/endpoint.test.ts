@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import type { ProcessId } from '../../../runtime/ids.js';
 import { call, openEndpoint, portOf } from '../../helpers/endpoints.js';
+import { tempFolder } from '../../helpers/temp-folder.js';
 
 for (const unix of [false, true]) {
   test(`two endpoints call each other over one link (unix: ${unix})`, async (t) => {
@@ -92,6 +95,14 @@ test('a dead Unix socket is no reason to give up the port', async (t) => {
   await using b = await openEndpoint();
   const address = { ...b.address, unix: '/nonexistent/x.sock' };
   t.is(await a.endpoint.to(address).request(call(1)), 1);
+});
+
+test('a folder that is gone is not made again for a socket', async (t) => {
+  await using a = await openEndpoint();
+  const gone = join(tempFolder('endpoint'), 'gone');
+  const listening = a.endpoint.listen({ host: '127.0.0.1', port: 0, unix: join(gone, 'e.sock') });
+  await t.throwsAsync(listening, { code: 'E_LISTEN' });
+  t.false(existsSync(gone));
 });
 
 test('an address in use is an E_LISTEN', async (t) => {
