@@ -41,8 +41,10 @@ export type RuntimeErrorCode =
   | 'E_ENCODE'
   /** The actor has as many calls waiting as it may. */
   | 'E_MAILBOX_FULL'
-  /** The value of an object is not to be had any more: its owner is gone, or it was freed. */
+  /** The value of an object is not to be had any more: its owner or its store is gone, or it was freed. */
   | 'E_OBJECT_LOST'
+  /** An object does not fit into the store, nor on its disk. */
+  | 'E_STORE_FULL'
   /** A deadline passed. */
   | 'E_TIMEOUT'
   /** The caller aborted. */

@@ -5,11 +5,14 @@
 
 import { RuntimeError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
+import { MappedViews, type Pinned } from '../object/mapped-views.js';
 import { ObjectRef } from '../object/object-ref.js';
 import type { Objects } from '../object/objects.js';
-import { ActorRef, ObjectLocator } from '../wire/address.js';
+import { readValue } from '../object/stored-value.js';
+import { ActorRef, ObjectLocator, ObjectPlace } from '../wire/address.js';
 import { encodeFrame } from '../wire/frame.js';
 import type { Peer } from '../wire/peer.js';
+import type { Revive } from '../wire/value.js';
 import type { Invoke } from './executor.js';
 import type { Outbound } from './handle.js';
 
@@ -19,11 +22,22 @@ const relay = '' as ActorId;
 export class RelayOutbound implements Outbound {
   readonly #host: Peer;
   readonly #process: ProcessId;
+  readonly #revive: Revive;
+  readonly #views = new MappedViews((pinned) => this.#tell('unpin', pinned));
+  readonly #mapped = new WeakSet<object>();
+  readonly #refs = new Map<string, WeakRef<ObjectRef<unknown>>>();
+  readonly #gone = new FinalizationRegistry<string>((id) => {
+    if (!this.#refs.get(id)?.deref()) this.#refs.delete(id);
+  });
 
-  /** @param process The host's: credits of the latest-wins lane go back to it. */
-  constructor(host: Peer, process: ProcessId) {
+  /**
+   * @param process The host's: credits of the latest-wins lane go back to it.
+   * @param revive What stands for references inside stored values.
+   */
+  constructor(host: Peer, process: ProcessId, revive: Revive) {
     this.#host = host;
     this.#process = process;
+    this.#revive = revive;
   }
 
   call(
@@ -68,30 +82,45 @@ export class RelayOutbound implements Outbound {
     this.#host.forward(encodeFrame([message]), 'latest');
   }
 
-  /** What stands on the thread for an object that another process passed on. */
-  borrow(locator: ObjectLocator): ObjectRef<unknown> {
-    return new ObjectRef({
-      id: locator.id,
-      locate: () => locator,
-      fetch: () =>
-        this.#host.request({
-          kind: 'call',
-          actor: relay,
-          method: 'object',
-          args: [locator],
-          stream: false,
-        }),
-    });
+  async kill(ref: ActorRef): Promise<void> {
+    await this.#ask('kill', ref);
   }
 
-  async kill(ref: ActorRef): Promise<void> {
-    await this.#host.request({
-      kind: 'call',
-      actor: relay,
-      method: 'kill',
-      args: [ref],
-      stream: false,
+  /** What stands on the thread for an object that another process passed on. */
+  borrow(locator: ObjectLocator): ObjectRef<unknown> {
+    const { id } = locator;
+    const living = this.#refs.get(id)?.deref();
+    if (living) return living;
+    const ref = new ObjectRef<unknown>({
+      id,
+      locate: (place) => new ObjectLocator(id, locator.owner, place ?? locator.place),
+      find: (lost) => this.#ask('object', locator, lost?.key ?? ''),
+      read: (place) => this.#read(place),
+      isMapped: (value) => typeof value === 'object' && value !== null && this.#mapped.has(value),
     });
+    this.#refs.set(id, new WeakRef(ref));
+    this.#gone.register(ref, id);
+    return ref;
+  }
+
+  async #read(place: ObjectPlace): Promise<unknown> {
+    const pinned = await this.#ask<Pinned | null>('pin', place);
+    const buffer = pinned && this.#views.open(pinned);
+    if (!buffer) {
+      if (pinned) this.#tell('unpin', pinned);
+      return this.#ask('read', place);
+    }
+    const value = readValue(buffer, this.#revive);
+    if (typeof value === 'object' && value !== null) this.#mapped.add(value);
+    return value;
+  }
+
+  #ask<Value>(method: string, ...args: readonly unknown[]): Promise<Value> {
+    return this.#host.request({ kind: 'call', actor: relay, method, args, stream: false });
+  }
+
+  #tell(method: string, ...args: readonly unknown[]): void {
+    this.#host.tell({ kind: 'tell', actor: relay, method, args });
   }
 }
 
@@ -99,7 +128,9 @@ export class RelayOutbound implements Outbound {
 export const relayInvoke =
   (outbound: Outbound, objects: Objects): Invoke =>
   (how, [ref, method, args], { signal }) => {
-    if (how === 'object' && ref instanceof ObjectLocator) return objects.borrow(ref).value();
+    if (ref instanceof ObjectLocator) return findFor(objects, ref, method as string);
+    if (ref instanceof ObjectPlace) return placeFor(objects, how, ref);
+    if (how === 'unpin') return objects.shared.unpin(ref as Pinned);
     if (!(ref instanceof ActorRef)) throw new RuntimeError('E_PROTOCOL', 'a relay to nobody');
     const name = method as string;
     const values = args as readonly unknown[];
@@ -116,3 +147,11 @@ export const relayInvoke =
         throw new RuntimeError('E_METHOD', `the relay has no method ${how}`);
     }
   };
+
+const findFor = (objects: Objects, locator: ObjectLocator, lost: string): Promise<unknown> => {
+  const ref = objects.borrow(locator);
+  return lost === '' ? ref.found() : ref.foundAfter(lost);
+};
+
+const placeFor = async (objects: Objects, how: string, place: ObjectPlace): Promise<unknown> =>
+  how === 'pin' ? ((await objects.shared.pin(place)) ?? null) : objects.shared.read(place);

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { startTime } from '../start-time.js';
 import { homeFolder } from '../token.js';
 
 export interface MachineEntry {
@@ -56,16 +57,5 @@ function readEntry(path: string): MachineEntry | undefined {
     return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
     return undefined;
-  }
-}
-
-/** Field 22 of /proc/PID/stat, counted after the parenthesised name; empty for a process that is gone or a zombie. */
-function startTime(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
-  } catch {
-    return '';
   }
 }

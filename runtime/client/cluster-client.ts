@@ -7,6 +7,7 @@ import type { ClusterStatus } from '../head/state.js';
 import { type LabelSelector, requireSelector } from '../labels.js';
 import type { ObjectRef } from '../object/object-ref.js';
 import { getAll, type Objects, type Waited, type WaitOptions, waitFor } from '../object/objects.js';
+import type { ArrayClass } from '../object/shared-values.js';
 import { type Resources, toQuantities } from '../resources.js';
 import { TaskClient, type TaskClientOptions } from '../task/task-client.js';
 import type { ActorRef } from '../wire/address.js';
@@ -106,9 +107,23 @@ export class ClusterClient {
     return new PlacementGroup(id, this.#head);
   }
 
-  /** A ref to a value of this process. It is kept as long as anybody holds a ref to it; nobody may change it. */
+  /**
+   * A ref to a value of this process. It is kept as long as anybody holds a ref to it; nobody may change it. A large one is
+   * written to shared memory, where all processes of the machine read it; the ref rejects with `E_STORE_FULL` if it does
+   * not fit.
+   */
   put<T>(value: T): ObjectRef<T> {
-    return this.objects.own(() => Promise.resolve(value));
+    return this.objects.put(value);
+  }
+
+  /**
+   * An array in shared memory, all zero: write to it, then `put` it, which copies nothing. From then on nobody may change
+   * it. Where there is no shared memory it is an ordinary array.
+   *
+   * @throws RuntimeError `E_STORE_FULL`.
+   */
+  allocate<A extends ArrayBufferView>(Class: ArrayClass<A>, length: number): Promise<A> {
+    return this.objects.shared.allocate(Class, length);
   }
 
   /**

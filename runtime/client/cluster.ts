@@ -7,11 +7,13 @@ import { messageOf, RuntimeError } from '../errors.js';
 import { Objects } from '../object/objects.js';
 import { DriverLogs, type LogToDriver, type ReadLogOptions } from '../observe/driver-logs.js';
 import type { NodeStats, NodeTrace, OutputLine } from '../observe/reports.js';
+import { DriverStore } from '../store/driver-store.js';
 import { tokenFile } from '../token.js';
 import { ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { localAddressTowards } from '../wire/local-address.js';
 import type { Peer } from '../wire/peer.js';
+import type { Revive } from '../wire/value.js';
 import { ClusterClient, type ClusterClientOptions } from './cluster-client.js';
 
 export interface ConnectOptions {
@@ -23,6 +25,8 @@ export interface ConnectOptions {
   readonly namespace?: string;
   /** Print what this program's actors and tasks print, take each line, or leave them to `patchbay logs`. @default true */
   readonly logToDriver?: LogToDriver;
+  /** Shared memory for what this program puts. @default 30 % of the machine's, and no more than /dev/shm has */
+  readonly objectStoreBytes?: number;
 }
 
 /**
@@ -71,12 +75,14 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
   readonly #endpoint: Endpoint;
   readonly #head: Peer;
   readonly #logs: DriverLogs | undefined;
+  readonly #store: DriverStore;
 
   private constructor(
     address: string,
     endpoint: Endpoint,
     head: Peer,
     logs: DriverLogs | undefined,
+    store: DriverStore,
     options: ClusterClientOptions,
   ) {
     super(options);
@@ -84,28 +90,37 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     this.#endpoint = endpoint;
     this.#head = head;
     this.#logs = logs;
+    this.#store = store;
   }
 
   /** @throws RuntimeError `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`. */
   static async open(
     address: string,
     token: string,
-    { logToDriver = true, namespace }: Pick<ConnectOptions, 'logToDriver' | 'namespace'> = {},
+    {
+      logToDriver = true,
+      namespace,
+      objectStoreBytes,
+    }: Omit<ConnectOptions, 'address' | 'token'> = {},
   ): Promise<Cluster> {
     const logs = logToDriver === false ? undefined : new DriverLogs(logToDriver);
+    const revive: Revive = (ref) =>
+      ref instanceof ObjectLocator ? objects.borrow(ref) : makeHandle(ref, outbound);
     const endpoint = new Endpoint({
       role: 'driver',
       token,
-      revive: () => (ref) =>
-        ref instanceof ObjectLocator ? objects.borrow(ref) : makeHandle(ref, outbound),
+      revive: () => revive,
       events: {
         message: (from, message) => {
           if (message.kind === 'job.over') from.close(message.why);
-          else if (!logs?.serve(from, message)) objects.serve(from, message);
+          else if (logs?.serve(from, message) || objects.serve(from, message)) return;
+          else store.serve(from, message);
         },
+        left: (from) => store.left(from),
       },
     });
-    const objects = new Objects(endpoint);
+    const store = new DriverStore(endpoint, objectStoreBytes);
+    const objects = new Objects({ endpoint, home: () => store.home, revive });
     const head = (): Promise<Peer> => Promise.resolve(peer);
     const outbound: EndpointOutbound = new EndpointOutbound(endpoint, head);
     const peer: Peer = await endpoint.connect(address);
@@ -113,7 +128,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
     if (logs) peer.send({ kind: 'log.want', wanted: true });
     const own = namespace === undefined ? {} : { namespace };
-    return new Cluster(address, endpoint, peer, logs, { head, outbound, objects, ...own });
+    return new Cluster(address, endpoint, peer, logs, store, { head, outbound, objects, ...own });
   }
 
   /**
@@ -147,6 +162,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     this.tasks.close();
     this.objects.close();
     await this.#endpoint.close('the driver leaves');
+    this.#store.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

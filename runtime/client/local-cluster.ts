@@ -1,6 +1,6 @@
 /** A cluster on this machine for as long as the program needs it: a head and some nodes, each its own process. */
 
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import type { LogToDriver } from '../observe/driver-logs.js';
 import { ServedChild } from '../process.js';
 import type { Resources } from '../resources.js';
@@ -21,6 +21,10 @@ export interface LocalClusterOptions {
   readonly logToDriver?: LogToDriver;
   /** Of the program's actors' names. @default 'default' */
   readonly namespace?: string;
+  /** Shared memory of each node, and of this program, for large objects. @default 30 % of the machine's each */
+  readonly objectStoreBytes?: number;
+  /** Behave as if each node were another machine: no shared memory and no Unix sockets between them. @default false */
+  readonly separate?: boolean;
 }
 
 /** Start a cluster and connect to it. Disposing of it ends every process it started. */
@@ -54,6 +58,8 @@ export class LocalCluster implements AsyncDisposable {
     const gpus = declaredGpus(gpu);
     const token = newToken();
     const env = { PATCHBAY_LOG: logLevel };
+    const { objectStoreBytes } = options;
+    const limits = objectStoreBytes === undefined ? {} : { objectStoreBytes };
     const started: AsyncDisposable[] = [];
     try {
       const head = await ServedChild.start(headEntry, { port: 0, token }, env);
@@ -63,8 +69,8 @@ export class LocalCluster implements AsyncDisposable {
           const name = `node-${index}`;
           const child = await ServedChild.start(
             agentEntry,
-            { headUrl: head.ready, token, name, resources: others, gpus, prewarm },
-            env,
+            { headUrl: head.ready, token, name, resources: others, gpus, prewarm, ...limits },
+            options.separate ? { ...env, PATCHBAY_MACHINE: `${hostname()}/${name}` } : env,
           );
           started.push(child);
           return child;

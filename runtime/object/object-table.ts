@@ -50,10 +50,14 @@ export class ObjectTable {
     }
   }
 
+  peek(id: string): ObjectRef<unknown> | undefined {
+    const entry = this.#entries.get(id);
+    return entry?.strong ?? entry?.weak.deref();
+  }
+
   /** @throws RuntimeError `E_OBJECT_LOST` if it was freed, or nobody showed interest for too long. */
   find(id: string): ObjectRef<unknown> {
-    const entry = this.#entries.get(id);
-    const ref = entry?.strong ?? entry?.weak.deref();
+    const ref = this.peek(id);
     if (!ref) {
       throw new RuntimeError(
         'E_OBJECT_LOST',

@@ -7,11 +7,12 @@ import { RuntimeError } from '../errors.js';
 import type { CodeId } from '../ids.js';
 import { ObjectRef } from '../object/object-ref.js';
 import type { Objects } from '../object/objects.js';
-import type { ActorRef } from '../wire/address.js';
+import { type ActorRef, ObjectPlace } from '../wire/address.js';
 import { defaultNamespace } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { type ActorProxy, encodeValue } from '../wire/value.js';
 import { isLost, type Lease, LeasePool } from './lease-pool.js';
+import { Lineage, type Origin, type Recipe } from './lineage.js';
 import { type TaskOptions, taskDefaults } from './task-options.js';
 
 export interface Task {
@@ -58,6 +59,7 @@ export class TaskClient {
   readonly #outbound: Outbound;
   readonly #objects: Objects;
   readonly #pools = new Map<string, LeasePool<WorkerLease>>();
+  readonly #lineage = new Lineage();
 
   constructor(options: TaskClientOptions) {
     const { head, outbound, objects, namespace = defaultNamespace } = options;
@@ -70,9 +72,14 @@ export class TaskClient {
   submit(task: Task): ObjectRef<unknown> {
     const stop = new AbortController();
     const signal = signalOf(task.options, stop.signal);
-    const value = settle(this.#attempts(task, signal), signal, task);
-    value.catch(() => undefined);
-    return this.#objects.own(() => value, { cancel: (reason) => stop.abort(reason) });
+    const made = settle(this.#attempts(task, signal), signal, task);
+    const origin: Origin = {};
+    this.#noteOrigin(origin, made, task);
+    const ref = this.#objects.own<unknown>((lost) => (lost ? this.#again(lost, origin) : made), {
+      cancel: (reason) => stop.abort(reason),
+    });
+    this.#lineage.note(ref, origin);
+    return ref;
   }
 
   /**
@@ -123,6 +130,45 @@ export class TaskClient {
     this.#pools.clear();
   }
 
+  /** A function of its own: what the ref's closures share must not hold the arguments of every task. */
+  #noteOrigin(origin: Origin, made: Promise<unknown>, task: Task): void {
+    made.then(
+      (found) => {
+        if (found instanceof ObjectPlace) origin.recipe = this.#lineage.recipeOf(task, isRef);
+      },
+      // Whoever awaits the ref hears of it.
+      () => undefined,
+    );
+  }
+
+  /** Runs a task once more whose result was lost with its node; its arguments, if they were lost too, are made first. */
+  async #again(lost: ObjectPlace, { recipe }: Origin): Promise<unknown> {
+    if (await this.#objects.isThere(lost)) return lost;
+    const what = `object ${lost.key}, a result of ${recipe?.task.exportName ?? 'a task'}, was on node ${lost.node}, which is gone or has lost it`;
+    const { retries = taskDefaults.retries } = recipe?.task.options ?? {};
+    if (!recipe || (retries >= 0 && recipe.again >= retries)) {
+      const text = `${what}; it was made again ${recipe?.again ?? 0} times, which is all that \`retries\` allows: run the task again`;
+      throw new RuntimeError('E_OBJECT_LOST', text);
+    }
+    recipe.again++;
+    const task = this.#taskOf(recipe, what);
+    return this.#attempts(task, signalOf(task.options, new AbortController().signal));
+  }
+
+  #taskOf({ task, ingredients }: Recipe, what: string): Task {
+    // Whoever could have aborted the task has had its result.
+    const { signal: _, ...options } = task.options;
+    const args = ingredients.map((one, place) => {
+      if ('value' in one) return one.value;
+      const living = one.ref.deref();
+      if (living) return living;
+      if (one.recipe) return this.submit(this.#taskOf(one.recipe, what));
+      const text = `${what}; it cannot be made again, because nobody holds its argument ${place} any more: keep that ref, or run the task again`;
+      throw new RuntimeError('E_OBJECT_LOST', text);
+    });
+    return { ...task, args, options };
+  }
+
   async #attempts(task: Task, signal: AbortSignal): Promise<unknown> {
     const { retries = taskDefaults.retries, retryOn } = task.options;
     const args = await resolved(task.args);
@@ -169,9 +215,21 @@ export class TaskClient {
   }
 }
 
-/** Refs among the arguments stand for their values; one that fails fails the task. */
+const isRef = (arg: unknown): arg is ObjectRef<unknown> => arg instanceof ObjectRef;
+
+/**
+ * Refs among the arguments stand for their values; one that fails fails the task. What lies in a store is read by the
+ * process that runs the task.
+ */
 const resolved = (args: readonly unknown[]): Promise<readonly unknown[]> =>
-  args.some((arg) => arg instanceof ObjectRef) ? Promise.all(args) : Promise.resolve(args);
+  args.some(isRef) ? waitedFor(args) : Promise.resolve(args);
+
+async function waitedFor(args: readonly unknown[]): Promise<readonly unknown[]> {
+  const found = await Promise.all(args.map((arg) => (isRef(arg) ? arg.settled() : undefined)));
+  return args.map((arg, place) =>
+    isRef(arg) && !(found[place] instanceof ObjectPlace) ? found[place] : arg,
+  );
+}
 
 function elementOf(value: unknown, place: number, count: number, { exportName }: Task): unknown {
   if (Array.isArray(value) && value.length === count) return value[place] as unknown;

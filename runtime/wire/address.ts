@@ -31,13 +31,33 @@ export class ActorRef {
   }
 }
 
+/** Where the bytes of a large object lie: in the store of a node or of a driver. */
+export class ObjectPlace {
+  /** Its name in that store. */
+  readonly key: string;
+  readonly bytes: number;
+  /** Name of the node, for error texts. */
+  readonly node: string;
+  readonly store: Address;
+
+  constructor(key: string, bytes: number, node: string, store: Address) {
+    this.key = key;
+    this.bytes = bytes;
+    this.node = node;
+    this.store = store;
+  }
+}
+
 /** Where the value of an object is to be had. */
 export class ObjectLocator {
   readonly id: string;
   readonly owner: Address;
+  /** Where it lies, if the owner has it in a store: whoever wants it need not ask the owner. */
+  readonly place: ObjectPlace | undefined;
 
-  constructor(id: string, owner: Address) {
+  constructor(id: string, owner: Address, place?: ObjectPlace) {
     this.id = id;
     this.owner = owner;
+    this.place = place;
   }
 }

@@ -1,5 +1,6 @@
 /** What the fields of messages must look like on arrival. Whoever handles a message relies on it. */
 
+import { ObjectPlace } from './address.js';
 import { jobEndPhases } from './job-spec.js';
 
 export type Check = (value: unknown) => boolean;
@@ -40,6 +41,10 @@ export const quantities: Check = (value) => isObject(value) && Object.values(val
 export const labels: Check = (value) => isObject(value) && Object.values(value).every(text);
 
 export const address: Check = record({ process: text, machine: text, unix: text, url: text });
+
+export const objectPlace: Check = (value) =>
+  value instanceof ObjectPlace &&
+  record({ key: text, bytes: count, node: text, store: address })(value);
 
 export const gpu: Check = record({ index: count, uuid: text, name: text, memoryMb: real });
 

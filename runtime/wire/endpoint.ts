@@ -52,8 +52,11 @@ export interface EndpointOptions {
   readonly http?: HttpHandler;
 }
 
-/** Machines are told apart by name: containers that share a kernel do not share a Unix socket's folder. */
-const machine = hostname();
+/**
+ * Machines are told apart by name: containers that share a kernel do not share a Unix socket's folder. Where the same name
+ * means different machines, or one machine shall be taken for several, PATCHBAY_MACHINE says so.
+ */
+const machine = process.env['PATCHBAY_MACHINE'] || hostname();
 
 export class Endpoint {
   readonly hello: Hello;

@@ -1,10 +1,10 @@
-/** A link carries frames between two processes or threads: three ordered lanes that do not block one another. */
+/** A link carries frames between two processes or threads: ordered lanes that do not block one another. */
 
 import { RuntimeError } from '../errors.js';
 
-/** `control`: small and urgent. `call`: calls and answers, in order. `latest`: borders, newest wins. */
-export type Lane = 'control' | 'call' | 'latest';
-export const lanes: readonly Lane[] = ['control', 'call', 'latest'];
+/** `control`: small and urgent. `call`: calls and answers, in order. `latest`: borders, newest wins. `object`: parts of stored objects. */
+export type Lane = 'control' | 'call' | 'latest' | 'object';
+export const lanes: readonly Lane[] = ['control', 'call', 'latest', 'object'];
 
 export interface LinkEvents {
   frame(bytes: Uint8Array<ArrayBuffer>): void;

@@ -5,7 +5,7 @@ import type { ActorId, CodeId, GroupId, JobId, NodeId, ProcessId } from '../ids.
 import type { LabelSelector, Labels } from '../labels.js';
 import type { LogBatch, NodeStats, TaskCount } from '../observe/reports.js';
 import type { Quantities } from '../resources.js';
-import type { Address } from './address.js';
+import type { Address, ObjectPlace } from './address.js';
 import type { JobEnd, JobSpec } from './job-spec.js';
 
 /** Oldest and newest protocol this build speaks. */
@@ -210,10 +210,69 @@ export type JobMessage =
 
 /** Anyone → the owner of objects. */
 export type ToOwner =
-  | { readonly kind: 'object.get'; readonly id: number; readonly object: string }
+  /** Answered with the value, or with the place where it lies. */
+  | {
+      readonly kind: 'object.get';
+      readonly id: number;
+      readonly object: string;
+      /** Key of the place where it was looked for in vain, or empty. */
+      readonly lost: string;
+    }
   /** Somebody still holds refs to these. */
   | { readonly kind: 'object.hold'; readonly objects: readonly string[] }
   | { readonly kind: 'object.free'; readonly object: string };
+
+/** Where an object lies in the shared memory of a store. */
+export interface MemoryRange {
+  readonly file: string;
+  /** Of the whole file. */
+  readonly size: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Anyone → a store: that of a node, which its agent keeps, or that of a driver. `pid` is who maps it, 0 for nobody. */
+export type ToStore =
+  /** Answered with a `MemoryRange` to write to, or null where there is no shared memory. */
+  | {
+      readonly kind: 'store.allocate';
+      readonly id: number;
+      readonly key: string;
+      readonly bytes: number;
+      readonly pid: number;
+    }
+  /** It is written. */
+  | { readonly kind: 'store.seal'; readonly key: string }
+  /** Answered with its `MemoryRange`, which stays as it is until it is let go; null if it is to be read by `store.read`. */
+  | {
+      readonly kind: 'store.pin';
+      readonly id: number;
+      readonly key: string;
+      readonly pid: number;
+    }
+  | { readonly kind: 'store.unpin'; readonly keys: readonly string[] }
+  /** Fetch it from another store, for whoever on this node wants it. Answered as `store.pin` is. */
+  | {
+      readonly kind: 'store.fetch';
+      readonly id: number;
+      readonly place: ObjectPlace;
+      readonly pid: number;
+    }
+  /** Some bytes of an object that the asker has pinned. */
+  | {
+      readonly kind: 'store.read';
+      readonly id: number;
+      readonly key: string;
+      readonly offset: number;
+      readonly bytes: number;
+    }
+  /** Their owner wants these. */
+  | { readonly kind: 'store.hold'; readonly keys: readonly string[] }
+  | { readonly kind: 'store.free'; readonly keys: readonly string[] }
+  /** Look for garbage that has objects mapped: the store is full. Store → whoever has mapped some. */
+  | { readonly kind: 'store.collect'; readonly id: number }
+  /** What is in it. */
+  | { readonly kind: 'store.list'; readonly id: number };
 
 /** Head → agent. */
 export type ToAgent =
@@ -284,6 +343,7 @@ export type Message =
   | ToHead
   | JobMessage
   | ToOwner
+  | ToStore
   | ToAgent
   | HostMessage
   | ObserveMessage;

@@ -41,7 +41,12 @@ export class Peer {
   readonly #revive: Revive;
   readonly #pending = new PendingAnswers();
   readonly #latest: LatestLane;
-  readonly #outbox: Record<Lane, Message[]> = { control: [], call: [], latest: [] };
+  readonly #outbox: Record<Lane, Message[]> = {
+    control: [],
+    call: [],
+    latest: [],
+    object: [],
+  };
   #unsent: Parameters<Link['send']>[] = [];
   #link: Link | undefined;
   #nextId = 1;
@@ -204,7 +209,7 @@ export class Peer {
 
   #flush(): void {
     this.#flushing = false;
-    for (const lane of ['control', 'call'] as const) {
+    for (const lane of ['control', 'call', 'object'] as const) {
       const batch = this.#outbox[lane];
       if (batch.length === 0) continue;
       this.#outbox[lane] = [];

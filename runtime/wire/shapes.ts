@@ -19,6 +19,7 @@ import {
   list,
   listOf,
   nodeStats,
+  objectPlace,
   oneOf,
   outputLine,
   quantities,
@@ -102,7 +103,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'host.stop': { id: count },
   'host.rest': { id: count },
   'actor.waiting': { actor: text, waiting: flag },
-  'object.get': { id: count, object: text },
+  'object.get': { id: count, object: text, lost: text },
   'object.hold': { objects: listOf(text) },
   'object.free': { object: text },
   'log.lines': { id: count, actor: text, label: text, node: text, lines: listOf(outputLine) },
@@ -126,6 +127,16 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'job.started': { job: text, members: listOf(text) },
   'job.exited': { job: text, end: jobEnd },
   'job.over': { job: text, why: text },
+  'store.allocate': { id: count, key: text, bytes: count, pid: count },
+  'store.seal': { key: text },
+  'store.pin': { id: count, key: text, pid: count },
+  'store.unpin': { keys: listOf(text) },
+  'store.fetch': { id: count, place: objectPlace, pid: count },
+  'store.read': { id: count, key: text, offset: count, bytes: count },
+  'store.hold': { keys: listOf(text) },
+  'store.free': { keys: listOf(text) },
+  'store.collect': { id: count },
+  'store.list': { id: count },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

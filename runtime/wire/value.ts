@@ -8,7 +8,7 @@
 
 import { addExtension, Packr } from 'msgpackr';
 import { RuntimeError } from '../errors.js';
-import { ActorRef, type Address, ObjectLocator } from './address.js';
+import { ActorRef, type Address, ObjectLocator, ObjectPlace } from './address.js';
 import { MapEntries, withEntries } from './map-entries.js';
 import { newFrame } from './memory.js';
 import { findUnencodable } from './unencodable.js';
@@ -54,6 +54,7 @@ const refExtension = viewExtension + viewClasses.length;
 
 // Encoding and decoding are synchronous, so one slot for the value under way is enough.
 let outgoing: View[] = [];
+let exported: Exportable[] = [];
 let incoming: readonly Uint8Array[] = [];
 let reviveNow: Revive = (ref) => ref;
 
@@ -90,17 +91,38 @@ addExtension({
   write: (proxy: ActorProxy) => packRef(proxy.ref),
   read: readRef,
 });
-const packLocator = ({ id, owner }: ObjectLocator): unknown[] => [
+const packLocator = ({ id, owner, place }: ObjectLocator): unknown[] => [
   id,
   [owner.process, owner.machine, owner.unix, owner.url],
+  place,
 ];
 const readLocator = (fields: unknown): unknown => {
-  const [id, [process, machine, unix, url]] = fields as [
+  const [id, [process, machine, unix, url], place] = fields as [
     string,
     [Address['process'], string, string, string],
+    ObjectPlace | undefined,
   ];
-  return reviveNow(new ObjectLocator(id, { process, machine, unix, url }));
+  return reviveNow(new ObjectLocator(id, { process, machine, unix, url }, place));
 };
+addExtension({
+  Class: ObjectPlace as never,
+  type: refExtension + 6,
+  write: ({ key, bytes, node, store }: ObjectPlace) => [
+    key,
+    bytes,
+    node,
+    [store.process, store.machine, store.unix, store.url],
+  ],
+  read: (fields: unknown) => {
+    const [key, bytes, node, [process, machine, unix, url]] = fields as [
+      string,
+      number,
+      string,
+      [Address['process'], string, string, string],
+    ];
+    return new ObjectPlace(key, bytes, node, { process, machine, unix, url });
+  },
+});
 addExtension({
   Class: ObjectLocator as never,
   type: refExtension + 4,
@@ -110,7 +132,10 @@ addExtension({
 addExtension({
   Class: Exportable as never,
   type: refExtension + 5,
-  write: (object: Exportable) => packLocator(object.locate()),
+  write: (object: Exportable) => {
+    exported.push(object);
+    return packLocator(object.locate());
+  },
   read: readLocator,
 });
 addExtension({
@@ -151,16 +176,53 @@ const isWhole = (value: object): boolean =>
   value instanceof ActorRef ||
   value instanceof Exportable ||
   value instanceof ObjectLocator ||
+  value instanceof ObjectPlace ||
   ArrayBuffer.isView(value);
 
-function pack(value: unknown): { readonly header: Uint8Array; readonly segments: readonly View[] } {
+/** A value in parts: msgpack with marks in it, and the typed arrays that the marks stand for. */
+export interface PackedValue {
+  readonly header: Uint8Array;
+  readonly segments: readonly View[];
+  /** What travels as a place: it must live as long as the value may be read. */
+  readonly exported: readonly Exportable[];
+}
+
+function pack(value: unknown): PackedValue {
   outgoing = [];
+  exported = [];
   mapMet = false;
   try {
     const header = packr.pack(value);
-    return { header, segments: outgoing };
+    return { header, segments: outgoing, exported };
   } finally {
     outgoing = [];
+    exported = [];
+  }
+}
+
+/** @throws RuntimeError `E_ENCODE` naming the path of what cannot be encoded. */
+export function packValue(value: unknown, named: unknown = value): PackedValue {
+  try {
+    const packed = pack(value);
+    return mapMet ? pack(withEntries(value, isWhole)) : packed;
+  } catch (cause) {
+    throw new RuntimeError('E_ENCODE', describe(named, cause), { cause });
+  }
+}
+
+/** @throws Error if the parts are not those of one value. */
+export function unpackValue(
+  header: Uint8Array,
+  segments: readonly Uint8Array[],
+  revive: Revive,
+): unknown {
+  incoming = segments;
+  reviveNow = revive;
+  try {
+    return packr.unpack(header);
+  } finally {
+    incoming = [];
+    reviveNow = (ref) => ref;
   }
 }
 
@@ -171,14 +233,7 @@ const align = (offset: number): number => (offset + 7) & ~7;
  * @throws RuntimeError `E_ENCODE` naming the path of what cannot be encoded.
  */
 export function encodeValue(value: unknown, named: unknown = value): Uint8Array<ArrayBuffer> {
-  let packed: ReturnType<typeof pack>;
-  try {
-    packed = pack(value);
-    if (mapMet) packed = pack(withEntries(value, isWhole));
-  } catch (cause) {
-    throw new RuntimeError('E_ENCODE', describe(named, cause), { cause });
-  }
-  const { header, segments } = packed;
+  const { header, segments } = packValue(value, named);
   const table = 8 + 4 * segments.length;
   let size = align(table + header.byteLength);
   for (const segment of segments) size = align(size + segment.byteLength);
@@ -223,14 +278,9 @@ export function decodeValue(bytes: Uint8Array, revive: Revive = (ref) => ref): u
       segments.push(bytes.subarray(offset, offset + length));
       offset = align(offset + length);
     }
-    incoming = segments;
-    reviveNow = revive;
-    return packr.unpack(bytes.subarray(table, table + headerBytes));
+    return unpackValue(bytes.subarray(table, table + headerBytes), segments, revive);
   } catch (cause) {
     throw new RuntimeError('E_PROTOCOL', `not an encoded value: ${String(cause)}`, { cause });
-  } finally {
-    incoming = [];
-    reviveNow = (ref) => ref;
   }
 }
 

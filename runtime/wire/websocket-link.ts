@@ -36,6 +36,9 @@ export const linkLimits: LinkLimits = {
   closeMs: 2_000,
 };
 
+/** They take turns; `control` does not wait for them. */
+const others = lanes.slice(1);
+
 const prefixBytes = 8;
 /** Frames up to this go out in one message, copied behind their prefix; larger ones are sent from where they lie. */
 const inlineBytes = 16 * 1024;
@@ -60,7 +63,12 @@ interface Announced {
 export class WebSocketLink implements Link {
   readonly #socket: WebSocket;
   readonly #limits: LinkLimits;
-  readonly #queues: Record<Lane, Outgoing[]> = { control: [], call: [], latest: [] };
+  readonly #queues: Record<Lane, Outgoing[]> = {
+    control: [],
+    call: [],
+    latest: [],
+    object: [],
+  };
   readonly #partial = new Map<Lane, Incoming>();
   #announced: Announced | undefined;
   #queued = 0;
@@ -136,10 +144,12 @@ export class WebSocketLink implements Link {
   /** Control first; the other lanes take turns, piece by piece. */
   #nextLane(): Lane | undefined {
     if (this.#queues.control.length > 0) return 'control';
-    this.#turn = 1 - this.#turn;
-    const [first, second] = this.#turn === 0 ? lanes.slice(1) : [lanes[2]!, lanes[1]!];
-    if (this.#queues[first!].length > 0) return first;
-    return this.#queues[second!].length > 0 ? second : undefined;
+    for (let tries = 0; tries < others.length; tries++) {
+      this.#turn = (this.#turn + 1) % others.length;
+      const lane = others[this.#turn]!;
+      if (this.#queues[lane].length > 0) return lane;
+    }
+    return undefined;
   }
 
   #sendPiece(lane: Lane): void {

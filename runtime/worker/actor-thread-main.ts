@@ -54,7 +54,7 @@ const host: Peer = new Peer(
   { message: receive, closed: () => undefined },
   () => revive,
 );
-const outbound = new RelayOutbound(host, ref.address.process);
+const outbound = new RelayOutbound(host, ref.address.process, revive);
 host.attach(new PortLink(port));
 
 function receive(from: Peer, message: Message): void {

@@ -11,6 +11,8 @@ import type { Logger } from '../log.js';
 import { AgentObserver } from '../observe/agent-observer.js';
 import type { HostTrace } from '../observe/reports.js';
 import { type Resources, toQuantities } from '../resources.js';
+import { ObjectStore } from '../store/object-store.js';
+import { newStoreFolder, sweepStoreFolders } from '../store/store-folder.js';
 import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Gpu, Message, MessageOf } from '../wire/messages.js';
@@ -37,6 +39,8 @@ export interface AgentOptions {
   readonly bind?: string;
   /** Hosts kept warm. @default 1 */
   readonly prewarm?: number;
+  /** Shared memory for large objects. @default 30 % of the machine's, and no more than /dev/shm has */
+  readonly objectStoreBytes?: number;
   readonly log: Logger;
 }
 
@@ -56,7 +60,9 @@ export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #log: Logger;
   readonly #folder = mkdtempSync(join(tmpdir(), `patchbay-node-${process.pid}-`));
+  readonly #storeFolder = newStoreFolder();
   readonly #endpoint: Endpoint;
+  readonly #store: ObjectStore;
   readonly #loader: Loader;
   readonly #observer: AgentObserver;
   readonly #jobs: JobRunner;
@@ -101,10 +107,19 @@ export class Agent implements AsyncDisposable {
       events: {
         message: (peer, message) => this.#message(peer, message),
         left: (peer, why) => {
+          this.#store.left(peer);
           if (peer === this.#head) this.#end(`the head is gone: ${why}`);
           else this.#loseHost(peer, why);
         },
       },
+    });
+    sweepStoreFolders();
+    this.#store = new ObjectStore({
+      endpoint: this.#endpoint,
+      folder: this.#storeFolder,
+      spillFolder: join(this.#folder, 'spill'),
+      bytes: options.objectStoreBytes,
+      warn: (text) => this.#log.warn({ node: this.name }, text),
     });
   }
 
@@ -132,12 +147,19 @@ export class Agent implements AsyncDisposable {
       prewarm = 1,
     } = this.#options;
     this.#head = await this.#endpoint.connect(headUrl);
-    const { unix } = await this.#endpoint.listen({
+    const address = await this.#endpoint.listen({
       host: bind,
       port: 0,
       unix: join(this.#folder, 'agent.sock'),
     });
-    const settings = { agent: unix, token, folder: this.#folder, bind };
+    const settings = {
+      agent: address.unix,
+      token,
+      folder: this.#folder,
+      bind,
+      store: { address, node: this.name },
+      storeFolder: this.#storeFolder,
+    };
     this.#pool = new HostPool(settings, prewarm);
     this.#memory = new MemoryWatch({
       hosts: () => this.#watched(),
@@ -174,11 +196,12 @@ export class Agent implements AsyncDisposable {
     await this.#pool?.close();
     this.#observer.stop();
     await this.#endpoint.close('the node stops');
+    this.#store.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #message(peer: Peer, message: Message): void {
-    if (this.#observer.serve(peer, message)) return;
+    if (this.#store.serve(peer, message) || this.#observer.serve(peer, message)) return;
     switch (message.kind) {
       case 'actor.start':
         void this.#startActor(message);

@@ -1,6 +1,6 @@
 /**
  * What outlives an agent that is killed: one small shell that then ends the agent's hosts, with all they started, and
- * removes the node's folder. A host would notice by itself, unless its code holds its thread.
+ * removes the node's folders. A host would notice by itself, unless its code holds its thread.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -16,15 +16,15 @@ while read -r sign pid; do
   esac
 done
 for pid in $pids; do kill -s KILL -- "-$pid" 2>/dev/null; done
-rm -rf -- "$1"
+rm -rf -- "$@"
 `;
 
 export class Guard {
   readonly #shell: ChildProcess;
 
-  /** @param folder Removed when the agent is gone. */
-  constructor(folder: string) {
-    this.#shell = spawn('/bin/sh', ['-c', script, 'patchbay-guard', folder], {
+  /** @param folders Removed when the agent is gone. */
+  constructor(folders: readonly string[]) {
+    this.#shell = spawn('/bin/sh', ['-c', script, 'patchbay-guard', ...folders], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });

@@ -1,6 +1,6 @@
 /** Entry of a host process; the agent starts it. */
 
-import { Host } from './host.js';
+import { Host, type HostOptions } from './host.js';
 import { dieWithParent } from './parent-death.js';
 
 const { PATCHBAY_HOST, PATCHBAY_TOKEN } = process.env;
@@ -8,7 +8,7 @@ if (!PATCHBAY_HOST || !PATCHBAY_TOKEN) {
   console.error('host-main is started by an agent, not by hand');
   process.exit(2);
 }
-const settings = JSON.parse(PATCHBAY_HOST) as { agent: string; folder: string; bind: string };
+const settings = JSON.parse(PATCHBAY_HOST) as Omit<HostOptions, 'token'>;
 // The actor's code and its children have no business with the cluster's token.
 delete process.env['PATCHBAY_TOKEN'];
 delete process.env['PATCHBAY_HOST'];

@@ -20,9 +20,11 @@ import { hasSnapshots, restore, Snapshots } from '../actor/snapshots.js';
 import { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError, toWireError } from '../errors.js';
 import { Objects } from '../object/objects.js';
+import type { HomeStore } from '../object/shared-values.js';
 import { HostWatch } from '../observe/host-watch.js';
 import type { HostTrace } from '../observe/reports.js';
 import { toResources } from '../resources.js';
+import { taskInvoke } from '../task/task-invoke.js';
 import { ActorRef, ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { ActorSpec, Message, MessageOf } from '../wire/messages.js';
@@ -36,6 +38,8 @@ export interface HostOptions {
   readonly folder: string;
   readonly bind: string;
   readonly token: string;
+  /** The store of this node. */
+  readonly store: HomeStore;
 }
 
 /** What the host needs of its actor, wherever it runs. */
@@ -79,10 +83,12 @@ export class Host {
       },
     });
     this.#watch = new HostWatch(this.#endpoint);
-    this.#objects = new Objects(
-      this.#endpoint,
-      waitCounter((waiting) => this.#tellWaiting(waiting)),
-    );
+    this.#objects = new Objects({
+      endpoint: this.#endpoint,
+      home: () => options.store,
+      revive: this.#revive,
+      waits: waitCounter((waiting) => this.#tellWaiting(waiting)),
+    });
     this.#outbound = new EndpointOutbound(this.#endpoint, () => this.#headPeer());
     this.#agent = this.#report(options);
     this.#agent.catch(onOrphan);
@@ -175,7 +181,8 @@ export class Host {
     if (snapshot.length > 0) {
       await restore(living.invoke, decodeValue(snapshot, this.#revive));
     }
-    const watched = this.#watch.watch(living.invoke, isWorker ? 'task' : 'actor');
+    const invoke = isWorker ? taskInvoke(living.invoke, this.#objects) : living.invoke;
+    const watched = this.#watch.watch(invoke, isWorker ? 'task' : 'actor');
     const snapshots =
       Class && spec.maxRestarts && hasSnapshots(Class)
         ? new Snapshots({

@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
 import type { CodeId } from '../ids.js';
+import type { HomeStore } from '../object/shared-values.js';
 import { GroupProcess } from './group-process.js';
 import { Guard } from './guard.js';
 import { LoadedHosts } from './loaded-hosts.js';
@@ -21,6 +22,9 @@ export interface HostSettings {
   readonly folder: string;
   /** Interface on which other machines reach the host. */
   readonly bind: string;
+  readonly store: HomeStore;
+  /** The node's shared memory: what is left of it goes with the agent. */
+  readonly storeFolder: string;
 }
 
 /**
@@ -39,6 +43,7 @@ export class HostProcess extends GroupProcess {
           agent: settings.agent,
           folder: settings.folder,
           bind: settings.bind,
+          store: settings.store,
         }),
         PATCHBAY_TOKEN: settings.token,
       },
@@ -59,7 +64,7 @@ export class HostPool {
   constructor(settings: HostSettings, size: number) {
     this.#settings = settings;
     this.#size = size;
-    this.#guard = new Guard(settings.folder);
+    this.#guard = new Guard([settings.folder, settings.storeFolder]);
     this.#fill();
   }
 

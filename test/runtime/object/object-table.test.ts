@@ -6,7 +6,8 @@ import { type Address, ObjectLocator } from '../../../runtime/wire/address.js';
 const refOf = (id: string, value: unknown): ObjectRef<unknown> =>
   new ObjectRef({
     id,
-    fetch: () => Promise.resolve(value),
+    find: () => Promise.resolve(value),
+    read: () => Promise.reject(new Error('it is not in a store')),
     locate: () => new ObjectLocator(id, {} as Address),
   });
 

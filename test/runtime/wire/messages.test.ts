@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { type Address, ObjectPlace } from '../../../runtime/wire/address.js';
 import { decodeFrame, encodeFrame } from '../../../runtime/wire/frame.js';
 import type { Message, MessageKind, MessageOf } from '../../../runtime/wire/messages.js';
 import { fromPositional, messageKinds, toPositional } from '../../../runtime/wire/shapes.js';
@@ -101,7 +102,7 @@ const samples = {
   'host.stop': { id: 17 },
   'host.rest': { id: 1 },
   'actor.waiting': { actor: 'a', waiting: true },
-  'object.get': { id: 1, object: 'o' },
+  'object.get': { id: 1, object: 'o', lost: 'k' },
   'object.hold': { objects: ['o', 'p'] },
   'object.free': { object: 'o' },
   'log.lines': {
@@ -141,6 +142,16 @@ const samples = {
   'job.started': { job: 'j', members: ['p'] },
   'job.exited': { job: 'j', end: { phase: 'failed', message: 'm', exitCode: 3, result: '1' } },
   'job.over': { job: 'j', why: 'w' },
+  'store.allocate': { id: 23, key: 'k', bytes: 200_000, pid: 7 },
+  'store.seal': { key: 'k' },
+  'store.pin': { id: 24, key: 'k', pid: 7 },
+  'store.unpin': { keys: ['k', 'l'] },
+  'store.fetch': { id: 25, place: new ObjectPlace('k', 200_000, 'n', address as Address), pid: 0 },
+  'store.read': { id: 26, key: 'k', offset: 64, bytes: 100 },
+  'store.hold': { keys: ['k'] },
+  'store.free': { keys: ['k'] },
+  'store.collect': { id: 27 },
+  'store.list': { id: 28 },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>

@@ -57,7 +57,7 @@ test('a frame above the limit is refused by its sender, and the link lives on', 
 const body = new Uint8Array(16);
 const malformed: readonly (readonly [string, readonly Uint8Array[], RegExp])[] = [
   ['an oversize announcement', piece(1, 1, 2 ** 31, body), /2147483648 bytes; the limit is/],
-  ['an unknown lane', piece(0, 3, 16, body), /malformed/],
+  ['an unknown lane', piece(0, 4, 16, body), /malformed/],
   ['an unknown kind of piece', piece(3, 1, 16, body), /malformed/],
   ['a whole frame of another length', piece(0, 1, 17, body), /wrong length/],
   ['a continuation of nothing', piece(2, 1, 32, body), /belongs to no frame/],

@@ -1,0 +1,14 @@
+/** When a process began: a pid alone may be another process by now. */
+
+import { readFileSync } from 'node:fs';
+
+/** Field 22 of /proc/PID/stat, counted after the parenthesised name; empty for a process that is gone or a zombie. */
+export function startTime(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+  } catch {
+    return '';
+  }
+}

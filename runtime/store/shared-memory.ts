@@ -1,0 +1,166 @@
+/**
+ * Memory that several processes of one machine see: a file under /dev/shm, mapped. It is mapped once a process and stays so
+ * until the process ends, because a view of it may live anywhere; what is given back is only used again.
+ */
+
+import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { markAsUntransferable } from 'node:worker_threads';
+import { messageOf } from '../errors.js';
+
+interface Native {
+  readonly koffi: typeof import('koffi');
+  readonly mmap: (
+    at: null,
+    bytes: number,
+    prot: number,
+    flags: number,
+    fd: number,
+    from: number,
+  ) => bigint;
+  readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
+  readonly flock: (fd: number, operation: number) => number;
+  readonly populate: (at: bigint, bytes: number, done: () => void) => void;
+}
+
+const readWrite = 3;
+/** MAP_SHARED and MAP_NORESERVE: a store's memory is only promised as it is used. */
+const shared = 0x4001;
+const lockNow = 6;
+const populateWrite = 23;
+
+let loaded: Native | string | undefined;
+
+/** The functions of the C library, or in words why there are none. */
+function native(): Native | string {
+  if (process.env['PATCHBAY_SHARED_MEMORY'] === 'off') return 'PATCHBAY_SHARED_MEMORY is off';
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native | string {
+  if (process.platform !== 'linux')
+    return `shared memory is used on Linux, not on ${process.platform}`;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const libc = koffi.load(null);
+    const madvise = libc.func('int madvise(void *at, size_t bytes, int advice)');
+    return {
+      koffi,
+      mmap: libc.func(
+        'void *mmap(void *at, size_t bytes, int prot, int flags, int fd, int64_t from)',
+      ) as Native['mmap'],
+      fallocate: libc.func(
+        'int fallocate(int fd, int mode, int64_t from, int64_t bytes)',
+      ) as Native['fallocate'],
+      flock: libc.func('int flock(int fd, int operation)') as Native['flock'],
+      // Kernels before 5.14 do not know it: then the first to write pays.
+      populate: (at, bytes, done) => madvise.async(at, bytes, populateWrite, done),
+    };
+  } catch (error) {
+    return `koffi does not load: ${messageOf(error)}`;
+  }
+}
+
+/** In words why this process cannot have shared memory, if so. */
+export function whyNone(): string | undefined {
+  const lib = native();
+  return typeof lib === 'string' ? lib : undefined;
+}
+
+/** Whether nobody holds the lock on a file, by which a store shows that it lives. True also where that cannot be known. */
+export function isUnlocked(file: string): boolean {
+  const lib = native();
+  if (typeof lib === 'string') return true;
+  let fd: number;
+  try {
+    fd = openSync(file, 'r+');
+  } catch {
+    return true;
+  }
+  const free = lib.flock(fd, lockNow) === 0;
+  closeSync(fd);
+  return free;
+}
+
+export class SharedMemory {
+  readonly file: string;
+  readonly bytes: number;
+  readonly #lib: Native;
+  readonly #base: bigint;
+  /** Of the process that made it. */
+  readonly #fd: number | undefined;
+
+  private constructor(lib: Native, file: string, bytes: number, fd: number, isOwner: boolean) {
+    this.file = file;
+    this.bytes = bytes;
+    this.#lib = lib;
+    this.#base = lib.mmap(null, bytes, readWrite, shared, fd, 0);
+    if (this.#base === -1n || this.#base === 2n ** 64n - 1n) {
+      throw new Error(`mmap of ${bytes} bytes fails with errno ${lib.koffi.errno()}`);
+    }
+    this.#fd = isOwner ? fd : undefined;
+  }
+
+  /** New memory, which nothing is reserved for yet; or in words why there is none. */
+  static create(file: string, bytes: number): SharedMemory | string {
+    return SharedMemory.#open(file, 'wx+', (fd, lib) => {
+      lib.flock(fd, lockNow);
+      ftruncateSync(fd, bytes);
+      return new SharedMemory(lib, file, bytes, fd, true);
+    });
+  }
+
+  /** The memory of another process, or in words why it is not to be had here. */
+  static open(file: string, bytes: number): SharedMemory | string {
+    return SharedMemory.#open(file, 'r+', (fd, lib) => {
+      if (fstatSync(fd).size < bytes) throw new Error(`${file} is shorter than ${bytes} bytes`);
+      const memory = new SharedMemory(lib, file, bytes, fd, false);
+      closeSync(fd);
+      return memory;
+    });
+  }
+
+  static #open(
+    file: string,
+    flags: string,
+    make: (fd: number, lib: Native) => SharedMemory,
+  ): SharedMemory | string {
+    const lib = native();
+    if (typeof lib === 'string') return lib;
+    let fd: number | undefined;
+    try {
+      fd = openSync(file, flags, 0o600);
+      return make(fd, lib);
+    } catch (error) {
+      if (fd !== undefined) closeSync(fd);
+      return messageOf(error);
+    }
+  }
+
+  /** The bytes themselves; they must stay the caller's as long as the view lives. */
+  view(offset: number, bytes: number): ArrayBuffer {
+    if (offset < 0 || bytes < 0 || offset + bytes > this.bytes) {
+      throw new RangeError(`${bytes} bytes at ${offset} are outside of ${this.file}`);
+    }
+    const view = this.#lib.koffi.view(this.#base + BigInt(offset), bytes);
+    // Moved to another thread, its memory would outlive what watches over it.
+    markAsUntransferable(view);
+    return view;
+  }
+
+  /** Make sure that there is memory behind these bytes: a write to a full /dev/shm would end the process. */
+  reserve(offset: number, bytes: number): boolean {
+    return this.#fd !== undefined && this.#lib.fallocate(this.#fd, 0, offset, bytes) === 0;
+  }
+
+  /** Touch pages ahead of need, on another thread. */
+  populate(offset: number, bytes: number, done: () => void): void {
+    this.#lib.populate(this.#base + BigInt(offset), bytes, done);
+  }
+
+  /** Let go of the lock. The mapping stays: views may live. */
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+  }
+}
