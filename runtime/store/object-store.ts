@@ -21,6 +21,9 @@ const sweepMs = 5_000;
 const deathMs = 100;
 /** Others get so long to look for garbage. */
 const collectMs = 2_000;
+/** What is being written is there soon; who has objects mapped may let go of them within the second time. */
+const soonMs = 20;
+const fullMs = 2_000;
 const maxKeyLength = 64;
 
 export interface ObjectStoreOptions {
@@ -59,6 +62,8 @@ export class ObjectStore {
   readonly #table = new StoreTable({ gone: (entry) => this.#gone(entry) });
   /** Who waits for an object that is being written. */
   readonly #unsealed = new Map<string, (() => void)[]>();
+  /** Who waits for room. */
+  readonly #awaiting: (() => void)[] = [];
   readonly #fetching = new Map<string, Promise<void>>();
   /** Processes of this machine that have mapped something, and when they began. */
   readonly #pids = new Map<ProcessId, { readonly pid: number; readonly started: string }>();
@@ -107,12 +112,14 @@ export class ObjectStore {
         return true;
       case 'store.unpin':
         for (const key of message.keys) this.#table.unpin(key, by);
+        this.#changed();
         return true;
       case 'store.hold':
         this.#table.hold(message.keys);
         return true;
       case 'store.free':
         for (const key of message.keys) this.#table.free(key);
+        this.#changed();
         return true;
       case 'store.list':
         void this.#answer(peer, message.id, () => this.list());
@@ -173,6 +180,7 @@ export class ObjectStore {
   #sealed(key: string): void {
     for (const wake of this.#unsealed.get(key) ?? []) wake();
     this.#unsealed.delete(key);
+    this.#changed();
   }
 
   async #pin(key: string, by: ProcessId, pid: number): Promise<MemoryRange> {
@@ -239,6 +247,7 @@ export class ObjectStore {
       const text = `an object of ${bytes} bytes can never fit: the store has ${capacity}; raise objectStoreBytes or --object-store, or split it`;
       throw new RuntimeError('E_STORE_FULL', text);
     }
+    const deadline = performance.now() + fullMs;
     for (let hasCollected = false; ; ) {
       const offset = this.#memory.take(bytes);
       if (offset !== undefined) return offset;
@@ -252,6 +261,8 @@ export class ObjectStore {
         await this.#toDisk(entry);
       } else if (moving.length > 0) {
         await Promise.race(moving).catch(() => undefined);
+      } else if (await this.#changes(hasCollected ? deadline - performance.now() : soonMs)) {
+        // What is being written, or read for a moment, is free to move soon.
       } else if (!hasCollected) {
         hasCollected = true;
         await this.#collect();
@@ -260,6 +271,23 @@ export class ObjectStore {
         throw new RuntimeError('E_STORE_FULL', text);
       }
     }
+  }
+
+  /** Waits until an object is written or let go of; false if that does not happen in time. */
+  async #changes(limitMs: number): Promise<boolean> {
+    if (limitMs <= 0) return false;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), limitMs);
+    });
+    const change = new Promise<true>((resolve) => {
+      this.#awaiting.push(() => resolve(true));
+    });
+    return Promise.race([change, late]).finally(() => clearTimeout(timer));
+  }
+
+  #changed(): void {
+    for (const wake of this.#awaiting.splice(0)) wake();
   }
 
   async #toDisk(entry: Entry): Promise<void> {

@@ -1,18 +1,6 @@
 import { readdirSync } from 'node:fs';
 import test from 'ava';
-import type { LocalClusterOptions } from '../../../runtime/index.js';
-import { openCluster } from '../../helpers/processes.js';
-
-const stored = new URL('../../fixtures/actors/stored.js', import.meta.url);
-type Stored = typeof import('../../fixtures/actors/stored.js');
-
-const length = 300_000;
-const ramp = (): Float32Array<ArrayBuffer> => Float32Array.from({ length }, (_, n) => n);
-
-async function open(options: LocalClusterOptions = {}) {
-  const opened = await openCluster({ workers: 1, resources: { cpu: 2 }, ...options });
-  return { opened, cluster: opened.cluster, lib: await opened.cluster.load<Stored>(stored) };
-}
+import { length, openStored as open, ramp } from '../../helpers/stored.js';
 
 test.serial('what is put is read in place by actors, threads, tasks and the driver', async (t) => {
   const { opened, cluster, lib } = await open();
