@@ -20,6 +20,8 @@ interface Native {
   ) => bigint;
   readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
   readonly flock: (fd: number, operation: number) => number;
+  /** Corrects what V8 takes for this process's own memory, by so many bytes. */
+  readonly count: (bytes: number) => void;
   readonly populate: (at: bigint, bytes: number, done: () => void) => void;
 }
 
@@ -28,6 +30,11 @@ const readWrite = 3;
 const shared = 0x4001;
 const lockNow = 6;
 const populateWrite = 23;
+/**
+ * V8 takes a view for memory of this process, and looks for garbage after every 64 MiB of it: that would cost more than
+ * copying. This share of it counts.
+ */
+const countedShare = 1 / 8;
 
 let loaded: Native | string | undefined;
 
@@ -54,11 +61,26 @@ function load(): Native | string {
         'int fallocate(int fd, int mode, int64_t from, int64_t bytes)',
       ) as Native['fallocate'],
       flock: libc.func('int flock(int fd, int operation)') as Native['flock'],
+      count: counter(koffi),
       // Kernels before 5.14 do not know it: then the first to write pays.
       populate: (at, bytes, done) => madvise.async(at, bytes, populateWrite, done),
     };
   } catch (error) {
     return `koffi does not load: ${messageOf(error)}`;
+  }
+}
+
+/** Node exports V8's own functions, by the names that C++ gives them; where they are missing, garbage is looked for more often. */
+function counter(koffi: Native['koffi']): Native['count'] {
+  try {
+    const node = koffi.load(null);
+    const isolate = node.func('void *_ZN2v87Isolate10GetCurrentEv()')() as bigint;
+    const adjust = node.func(
+      'int64_t _ZN2v87Isolate37AdjustAmountOfExternalAllocatedMemoryEl(void *isolate, int64_t bytes)',
+    );
+    return (bytes) => adjust(isolate, Math.round(bytes));
+  } catch {
+    return () => undefined;
   }
 }
 
@@ -88,6 +110,7 @@ export class SharedMemory {
   readonly bytes: number;
   readonly #lib: Native;
   readonly #base: bigint;
+  readonly #uncounted = new FinalizationRegistry<number>((bytes) => this.#lib.count(bytes));
   /** Of the process that made it. */
   readonly #fd: number | undefined;
 
@@ -146,6 +169,9 @@ export class SharedMemory {
     const view = this.#lib.koffi.view(this.#base + BigInt(offset), bytes);
     // Moved to another thread, its memory would outlive what watches over it.
     markAsUntransferable(view);
+    const uncounted = bytes * (1 - countedShare);
+    this.#lib.count(-uncounted);
+    this.#uncounted.register(view, uncounted);
     return view;
   }
 

@@ -1,0 +1,95 @@
+/**
+ * An 8 MB array handed to an actor on the same machine, which reads its first and last number and answers: through shared
+ * memory, put with its copy and allocated there, and as an argument by the socket, in turn.
+ *
+ *   node dist/test/bench/shared-memory.bench.js [hand-overs=200] [megabytes=8]
+ */
+
+import { cpus, loadavg } from 'node:os';
+import { table } from '../../runtime/cli/index.js';
+import { type ActorHandle, type Cluster, startCluster } from '../../runtime/index.js';
+import type { Reader } from '../fixtures/actors/stored.js';
+
+type Stored = typeof import('../fixtures/actors/stored.js');
+
+const [count = '200', megabytes = '8'] = process.argv.slice(2);
+const length = (Number(megabytes) * 1_000_000) / 4;
+
+await using local = await startCluster({ workers: 1, resources: { cpu: 2 } });
+const { cluster } = local;
+const module = new URL('../fixtures/actors/stored.js', import.meta.url);
+const lib = await cluster.load<Stored>(module);
+const source = Float32Array.from({ length }, (_, n) => n);
+
+type Way = (reader: ActorHandle<Reader>) => Promise<readonly [ms: number, ends: readonly number[]]>;
+
+async function timed(
+  run: () => Promise<readonly number[]>,
+): Promise<readonly [number, readonly number[]]> {
+  const start = performance.now();
+  const ends = await run();
+  return [performance.now() - start, ends];
+}
+
+async function handOver(
+  of: Cluster,
+  reader: ActorHandle<Reader>,
+  array: Float32Array<ArrayBuffer>,
+): Promise<readonly number[]> {
+  const numbers = of.put(array);
+  const ends = await reader.ends({ numbers });
+  of.free([numbers]);
+  return ends;
+}
+
+const ways: Readonly<Record<string, Way>> = {
+  'put, with its copy': (reader) => timed(() => handOver(cluster, reader, source)),
+  'put, allocated in shared memory': async (reader) => {
+    const array = await cluster.allocate(Float32Array, length);
+    array.set(source);
+    return timed(() => handOver(cluster, reader, array));
+  },
+  'allocated and filled first, all of it timed': (reader) =>
+    timed(async () => {
+      const array = await cluster.allocate(Float32Array, length);
+      array.set(source);
+      return handOver(cluster, reader, array);
+    }),
+  'for comparison: a call without any': (reader) =>
+    timed(async () => {
+      await reader.pid();
+      return [source[0]!, source[length - 1]!];
+    }),
+  'as an argument, by the socket': (reader) => timed(() => reader.endsOf(source)),
+};
+
+console.log(
+  `${cpus()[0]!.model}, ${cpus().length} cores, Node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`,
+);
+for (const [where, Class] of [
+  ['an actor on the main thread', lib.Reader],
+  ['an actor on a thread', lib.ThreadReader],
+] as const) {
+  const reader = await Class.create({ resources: {} });
+  const times = new Map<string, number[]>(Object.keys(ways).map((name) => [name, []]));
+  for (let n = -20; n < Number(count); n++) {
+    for (const [name, way] of Object.entries(ways)) {
+      const [ms, [first, last]] = await way(reader);
+      if (first !== source[0] || last !== source[length - 1])
+        throw new Error(`${name}: ${first}, ${last}`);
+      if (n >= 0) times.get(name)!.push(ms);
+    }
+  }
+  await reader.kill();
+  const rows = [...times].map(([name, all]) => [
+    name,
+    ...[0.5, 0.9, 0.99].map((q) => quantile(all, q)),
+  ]);
+  console.log(`\n${megabytes} MB to ${where}, ${count} times, ms`);
+  console.log(table(['', 'median', '90 %', '99 %'], rows));
+}
+
+function quantile(values: readonly number[], share: number): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) * share)]!.toFixed(3);
+}
