@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import test from 'ava';
 import { length, openStored as open, ramp } from '../../helpers/stored.js';
 
@@ -75,16 +75,22 @@ test.serial('a ref among the arguments of a call is fetched once', async (t) => 
 });
 
 test.serial('the memory of a cluster is gone with it', async (t) => {
-  const before = readdirSync('/dev/shm');
-  const { opened, cluster, lib } = await open();
-  t.is(await lib.sumOf(cluster.put(new Float32Array(length))), 0);
-  await lib.ramp(length);
-  t.is(readdirSync('/dev/shm').filter((name) => !before.includes(name)).length, 2);
-  await opened[Symbol.asyncDispose]();
-  t.deepEqual(
-    readdirSync('/dev/shm').filter((name) => !before.includes(name)),
-    [],
-  );
+  // Other tests have folders of theirs beside it.
+  const root = mkdtempSync('/dev/shm/patchbay-test-');
+  process.env['PATCHBAY_SHARED_MEMORY'] = root;
+  try {
+    {
+      const { opened, cluster, lib } = await open();
+      await using _ = opened;
+      t.is(await lib.sumOf(cluster.put(new Float32Array(length))), 0);
+      await lib.ramp(length);
+      t.is(readdirSync(root).length, 2);
+    }
+    t.deepEqual(readdirSync(root), []);
+  } finally {
+    delete process.env['PATCHBAY_SHARED_MEMORY'];
+    rmSync(root, { recursive: true });
+  }
 });
 
 test.serial('without shared memory the socket carries it all, and one line says so', async (t) => {

@@ -110,6 +110,7 @@ test.serial('an actor that floods is cut short, and what is missing is told', as
   await using opened = await openCluster({ workers: 1, logToDriver: heard.take });
   const lib = await opened.cluster.load<Talkers>(talkers);
   const [noisy, quiet] = [await lib.Talker.create(), await lib.Talker.create()];
+  const began = performance.now();
   await noisy.flood(100_000);
   await quiet.say('still heard');
   const told = /^\[(\d+) lines dropped/;
@@ -117,6 +118,7 @@ test.serial('an actor that floods is cut short, and what is missing is told', as
     heard.lines.reduce((sum, { text }) => sum + Number(told.exec(text)?.[1] ?? 0), 0);
   const whole = (): number => heard.lines.filter(({ text }) => /^\d+$/.test(text)).length;
   await until('every line is either here or counted', () => whole() + dropped() === 100_000);
-  t.true(whole() >= 2_000 && whole() < 10_000, `${whole()}`);
+  const allowed = 2_000 + (performance.now() - began);
+  t.true(whole() >= 2_000 && whole() <= allowed, `${whole()} of ${allowed}`);
   t.true(heard.has('still heard'));
 });
