@@ -57,7 +57,12 @@ export class Snapshots {
   #touched(): void {
     if (this.#timer) return;
     const dueMs = this.#takenAt + (this.#options.everyMs ?? snapshotMs) - performance.now();
-    this.#timer = setTimeout(() => this.#take(), Math.max(0, dueMs));
+    // At once if it may: before the next call of whoever has just been answered.
+    if (dueMs <= 0) {
+      this.#take();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#take(), dueMs);
     this.#timer.unref();
   }
 
