@@ -1,37 +1,62 @@
 /** IEEE 754 half precision as raw bits; Node 20 has no Float16Array. */
 
-const floatView = new Float32Array(1);
-const bitsView = new Uint32Array(floatView.buffer);
-
 /** Rounds to the nearest half, ties to even; what is too large becomes infinite. */
 export function toHalf(values: Float32Array): Uint16Array {
-  return Uint16Array.from(values, (value) => {
-    floatView[0] = value;
-    const bits = bitsView[0]!;
-    const sign = (bits >>> 16) & 0x8000;
-    const magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000) return sign | 0x7e00;
-    if (magnitude >= 0x477ff000) return sign | 0x7c00;
-    if (magnitude < 0x38800000) {
-      // Below the smallest normal half a unit is worth 2^-24.
-      return sign | roundEven(Math.abs(value) * 2 ** 24);
-    }
-    const kept = (magnitude - 0x38000000) >>> 13;
-    const rest = magnitude & 0x1fff;
-    const up = rest > 0x1000 || (rest === 0x1000 && (kept & 1) === 1);
-    return sign | (kept + Number(up));
-  });
+  const halves = new Uint16Array(values.length);
+  packHalves(values, halves, 0x7c00);
+  return halves;
 }
 
 export function fromHalf(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >>> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
+  const values = new Float32Array(halves.length);
+  unpackHalves(halves, values);
+  return values;
+}
+
+const infinity = 0x7f800000;
+/** The smallest normal half, and what its exponent is off by, as bits of a float32. */
+const leastNormal = 0x38800000;
+const rebias = 0x38000000;
+export const largestHalf = 0x7bff;
+
+/**
+ * As `toHalf`, into an array that is there.
+ *
+ * @param largest Bits of what too large values become: infinity, or the largest finite half.
+ */
+export function packHalves(values: Float32Array, halves: Uint16Array, largest: number): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let index = 0; index < bits.length; index++) {
+    const value = bits[index]!;
+    const magnitude = value & 0x7fffffff;
+    let half: number;
+    if (magnitude > infinity) half = 0x7e00;
+    // Below the smallest normal half a unit is worth 2^-24.
+    else if (magnitude < leastNormal) half = roundEven(Math.abs(values[index]!) * 2 ** 24);
+    else {
+      const even = (magnitude >>> 13) & 1;
+      half = Math.min((magnitude - rebias + 0xfff + even) >>> 13, largest);
+    }
+    halves[index] = ((value >>> 16) & 0x8000) | half;
+  }
+}
+
+/** As `fromHalf`, into an array that is there. */
+export function unpackHalves(halves: Uint16Array, values: Float32Array): void {
+  table ??= Float32Array.from({ length: 2 ** 16 }, (_, half) => floatOf(half));
+  for (let index = 0; index < halves.length; index++) values[index] = table[halves[index]!]!;
+}
+
+/** Every half there is: looking one up is several times as fast as computing it. */
+let table: Float32Array | undefined;
+
+function floatOf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >>> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 function roundEven(value: number): number {

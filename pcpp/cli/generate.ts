@@ -10,6 +10,7 @@ import { type GenerationMode, generationModes } from '../engine/generation-reque
 import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
 import { type BorderCut, borderCuts } from '../partition/plan.js';
+import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
 import { ProgressBar } from './progress-bar.js';
@@ -26,6 +27,7 @@ interface GenerateOptions {
   readonly border?: number;
   readonly borderCut?: BorderCut;
   readonly borderPayload?: AttentionPayload;
+  readonly wire?: Wire;
   readonly warmup?: number;
   readonly devices?: number;
   readonly sampler?: SamplerName;
@@ -65,6 +67,9 @@ export function addGenerate(program: Command): void {
         '--border-payload <what>',
         'keys and values, or what they are made of (default: hidden)',
       ).choices(attentionPayloads),
+    )
+    .addOption(
+      new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
     .option('--warmup <steps>', 'whole-image steps at the start (default: 2 of 20)', number)
     .option('--devices <number>', 'devices to use (default: all)', number)
@@ -130,7 +135,7 @@ async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
 /** Commander leaves out what was not given; so does the request. */
 function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
-  const { devices, borderCut, borderPayload } = options;
+  const { devices, borderCut, borderPayload, wire } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -142,6 +147,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     borderFraction: border,
     borderCut,
     borderPayload,
+    wire,
     warmupSteps: warmup,
     negativePrompt: negative,
     devices: mode === 'single' ? undefined : devices,

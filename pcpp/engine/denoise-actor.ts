@@ -4,7 +4,7 @@
  */
 
 import { PatchActor } from '../../actors/index.js';
-import { context } from '../../runtime/index.js';
+import { type ActorHandle, context } from '../../runtime/index.js';
 import { decodeLatents, type RgbImage, toRgb } from '../image/decode.js';
 import { Model } from '../model/model.js';
 import { type PatchPlan, planPatches } from '../partition/plan.js';
@@ -34,7 +34,7 @@ export interface DeviceOptions {
 
 type Share = DenoisePatch | SingleDevice;
 
-export class DenoiseActor extends PatchActor<Float32Array> {
+export class DenoiseActor extends PatchActor<Uint8Array> {
   static readonly actor: { readonly thread: true } = { thread: true };
   readonly #root: string;
   readonly #threads: number;
@@ -42,6 +42,7 @@ export class DenoiseActor extends PatchActor<Float32Array> {
   #compiled: { readonly graph: PatchGraph; readonly shape: PatchGraphShape } | undefined;
   #denoiser: PatchDenoiser | undefined;
   #share: Share | undefined;
+  #peers: readonly ActorHandle<DenoiseActor>[] = [];
 
   constructor(options: DeviceOptions) {
     super();
@@ -75,7 +76,7 @@ export class DenoiseActor extends PatchActor<Float32Array> {
    */
   async plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
     const batch = isGuided(settings.guidanceScale) ? 2 : 1;
-    const { borderFraction, borderCut, borderPayload: payload } = settings;
+    const { borderFraction, borderCut, wire, borderPayload: payload } = settings;
     const { height, width } = settings.latent;
     const graph = await this.#graphFor({ height, width, batch, payload });
     return planPatches(graph.sites, {
@@ -86,6 +87,7 @@ export class DenoiseActor extends PatchActor<Float32Array> {
       mode: patchModeOf(settings),
       borderFraction,
       borderCut,
+      wire,
     });
   }
 
@@ -105,6 +107,28 @@ export class DenoiseActor extends PatchActor<Float32Array> {
     const plan = await this.plan(settings, patches);
     const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, patch);
     this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning);
+  }
+
+  override link(peers: readonly ActorHandle<DenoiseActor>[]): void {
+    this.#peers = peers;
+    super.link(peers);
+  }
+
+  /** A message that builds on one that was lost cannot be read: ask its sender for what is missing. */
+  override border(job: string, from: number, version: number, border: Uint8Array): Promise<void> {
+    if (this.#share && this.settings.job === job) {
+      for (const lost of this.#share.missing(from, version)) {
+        this.#peers[from]?.latest(`repair ${lost}`).repair(job, this.settings.patch, lost);
+      }
+    }
+    return super.border(job, from, version, border);
+  }
+
+  /** Send patch `to` this version again, so that it can be read by itself. On the latest-wins lane. */
+  repair(job: string, to: number, version: number): void {
+    if (!this.#share || this.settings.job !== job) return;
+    const frame = this.#share.repair(to, version);
+    if (frame) this.#peers[to]?.latest('repair').border(job, this.settings.patch, version, frame);
   }
 
   /** Own latent rows as the last step left them, [1, C, rows, W]. */
@@ -133,13 +157,13 @@ export class DenoiseActor extends PatchActor<Float32Array> {
     return this.#current.readers(step);
   }
 
-  protected override borderFor(to: number): Float32Array {
-    return this.#current.borderFor(to);
+  protected override borderFor(to: number, step: number): Uint8Array {
+    return this.#current.borderFor(to, step);
   }
 
   protected override advance(
     step: number,
-    borders: ReadonlyMap<number, Float32Array>,
+    borders: ReadonlyMap<number, Uint8Array>,
   ): Promise<void> {
     return this.#current.advance(step, borders);
   }

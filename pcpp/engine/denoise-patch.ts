@@ -4,11 +4,12 @@
  */
 
 import type { Values } from '../onnx/session.js';
-import { borderBytes, latentRows } from '../partition/manifest.js';
+import { latentRows, manifestOf } from '../partition/manifest.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { concatBatch, type Tensor, takeRows } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
+import { BorderReceiver, BorderSender } from './border-wire.js';
 import { latentOf } from './borders.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
@@ -29,6 +30,8 @@ export class DenoisePatch {
   readonly #settings: GenerationSettings;
   readonly #values: Values;
   readonly #guided: boolean;
+  readonly #outgoing: readonly BorderSender[];
+  readonly #incoming: readonly BorderReceiver[];
   /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
   #own: Track;
   /** The whole image, during the warm-up and until the first displaced step has read its edges. */
@@ -47,6 +50,12 @@ export class DenoisePatch {
     this.#settings = settings;
     this.#values = valuesOf(conditioning);
     this.#guided = conditioning.hidden.dims[0] === 2;
+    const { warmupSteps } = settings;
+    const others = [...Array(patchCount(this.#plan)).keys()];
+    this.#outgoing = others.map((to) => new BorderSender(this.#plan, this.#patch, to));
+    this.#incoming = others.map(
+      (from) => new BorderReceiver(this.#plan, from, this.#patch, warmupSteps),
+    );
     const first = firstLatent(sampler, settings);
     this.#whole = { state: sampler.start(), latent: first };
     this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
@@ -72,12 +81,29 @@ export class DenoisePatch {
     return isRead ? this.#partners((other) => [this.#patch, other]) : [];
   }
 
-  borderFor(to: number): Float32Array {
-    return this.#denoiser.outbound(to, this.#own.latent);
+  /** After `step`, the message to another patch. */
+  borderFor(to: number, step: number): Uint8Array {
+    return this.#outgoing[to]!.encode(this.#denoiser.outbound(to, this.#own.latent), step);
   }
 
-  /** @param borders By sender, what the others published in the previous step. */
-  async advance(step: number, borders: ReadonlyMap<number, Float32Array>): Promise<void> {
+  /** As a message comes in: versions that were lost before it and have to be asked for. */
+  missing(from: number, version: number): readonly number[] {
+    return this.#incoming[from]?.missing(version) ?? [];
+  }
+
+  /** What replaces a message that was lost; undefined if it is too long ago. */
+  repair(to: number, version: number): Uint8Array | undefined {
+    return this.#outgoing[to]?.repair(version);
+  }
+
+  /** @param messages By sender, what the others published in the previous step. */
+  async advance(step: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    const borders = new Map(
+      [...messages].map(([from, message]) => [
+        from,
+        this.#incoming[from]!.decode(message, step - 1),
+      ]),
+    );
     const timestep = this.#sampler.timesteps[step]!;
     const input = { timestep, conditioning: this.#values };
     if (!this.isDisplaced(step)) {
@@ -144,7 +170,7 @@ export class DenoisePatch {
 
   #partners(edge: (other: number) => readonly [from: number, to: number]): readonly number[] {
     return [...Array(patchCount(this.#plan)).keys()].filter(
-      (other) => other !== this.#patch && borderBytes(this.#plan, ...edge(other)) > 0,
+      (other) => other !== this.#patch && manifestOf(this.#plan, ...edge(other)).length > 0,
     );
   }
 }

@@ -2,6 +2,7 @@
 
 import { PcppError } from '../errors.js';
 import { type BorderCut, borderCuts } from '../partition/plan.js';
+import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { maxSeed } from '../samplers/noise.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
@@ -51,6 +52,11 @@ export interface GenerationRequest {
    */
   readonly borderPayload?: AttentionPayload;
   /**
+   * Precision of borders on the wire. `int8` has a scale for every row or token; `residual-int8` and `residual-int4` send
+   * changes from step to step and make up for what they rounded. @default 'fp16'
+   */
+  readonly wire?: Wire;
+  /**
    * The first steps that compute the whole image, exactly so many, at most all of them. @default 4 of 50 steps, in that
    * proportion, as DistriFusion has it; at least 1
    */
@@ -65,12 +71,14 @@ export const generationDefaults: {
   readonly mode: GenerationMode;
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
+  readonly wire: Wire;
   readonly warmupShare: number;
 } = {
   seed: 0,
   mode: 'pcpp',
   borderFraction: 0.3,
   borderCut: 'rows',
+  wire: 'fp16',
   warmupShare: 4 / 50,
 };
 
@@ -109,6 +117,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   borderFraction: real(0, 1),
   borderCut: oneOf(borderCuts),
   borderPayload: oneOf(attentionPayloads),
+  wire: oneOf(wires),
   warmupSteps: integer(1, 1000),
   devices: integer(1, 1024),
 };

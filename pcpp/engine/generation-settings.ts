@@ -5,6 +5,7 @@ import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
 import type { BorderCut } from '../partition/plan.js';
+import type { Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
 import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
 import type { SamplerName } from '../samplers/sampler.js';
@@ -38,6 +39,7 @@ export interface GenerationSettings {
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
   readonly borderPayload: AttentionPayload;
+  readonly wire: Wire;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
   readonly devices: number | 'all';
@@ -87,6 +89,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
     borderCut: asked.borderCut,
     borderPayload: asked.borderPayload ?? (asked.mode === 'pcpp' ? 'hidden' : 'kv'),
+    wire: asked.wire,
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),
   };

@@ -55,6 +55,14 @@ export class SingleDevice {
     return [];
   }
 
+  missing(_from: number, _version: number): readonly number[] {
+    return [];
+  }
+
+  repair(_to: number, _version: number): undefined {
+    return undefined;
+  }
+
   borderFor(to: number): never {
     throw new Error(`there is no patch ${to}`);
   }

@@ -1,8 +1,10 @@
 /** What a plan will send, before anything runs. */
 
 import type { Site } from '../rewrite/sites.js';
-import { borderBytes } from './manifest.js';
+import { momentsLength } from './manifest.js';
+import { ownSpan } from './needs.js';
 import { type PatchPlan, patchCount } from './plan.js';
+import { borderBytes, type FrameKind } from './wire.js';
 
 export interface Traffic {
   /** Payload bytes that each patch sends after one displaced step. */
@@ -13,18 +15,31 @@ export interface Traffic {
 }
 
 export interface Forecast extends Traffic {
-  /** The same plan with every patch attending every other, as DistriFusion does. */
+  /** The first exchange of an image: more where residual wires send key frames, otherwise the same. */
+  readonly first: Traffic;
+  /** A step in which every message was lost and came by itself a second time: residual wires only. */
+  readonly repair: Traffic;
+  /**
+   * The same plan with every patch attending every other, as DistriFusion does, by keys and values and in half precision,
+   * as it sends them; in float32 if this plan's wire is.
+   */
   readonly distrifusion: Traffic;
   /** Share of DistriFusion's bytes that is saved, 0..1. */
   readonly saving: number;
 }
 
-/** @returns Bytes per displaced step in float32. */
+/** @returns Bytes per displaced step. */
 export function forecastBytes(plan: PatchPlan): Forecast {
-  const own = trafficOf(plan);
-  const distrifusion = trafficOf(asDistrifusion(plan));
+  const own = trafficOf(plan, 'steady');
+  const distrifusion = trafficOf(asDistrifusion(plan), 'steady');
   const saving = distrifusion.total === 0 ? 0 : 1 - own.total / distrifusion.total;
-  return { ...own, distrifusion, saving };
+  return {
+    ...own,
+    first: trafficOf(plan, 'key'),
+    repair: trafficOf(plan, 'repair'),
+    distrifusion,
+    saving,
+  };
 }
 
 /** Whole patches to everybody, as keys and values whatever travels here. */
@@ -35,13 +50,32 @@ export function asDistrifusion(plan: PatchPlan): PatchPlan {
     return { ...site, payload: 'kv', size: 1, outer: keysAndValues, outers: [keysAndValues] };
   });
   const sites = { ...plan.sites, borders };
-  return { ...plan, sites, mode: 'distrifusion', borderFraction: 1 };
+  const wire = plan.wire === 'fp32' ? 'fp32' : 'fp16';
+  return { ...plan, sites, wire, mode: 'distrifusion', borderFraction: 1 };
 }
 
-function trafficOf(plan: PatchPlan): Traffic {
+/**
+ * What each device receives in a step of DistriFusion as it was published, in half precision: an all-gather, by which both
+ * edge rows of every convolution go to everybody, read or not. The latent's rows are not counted.
+ */
+export function publishedDistrifusion(plan: PatchPlan): readonly number[] {
+  const patches = [...Array(patchCount(plan)).keys()];
+  const own = (patch: number): number =>
+    plan.sites.borders.reduce((sum, site) => {
+      if (site.kind === 'conv') {
+        return sum + (site.fresh ? 0 : (site.padTop + site.padBottom) * site.outer * site.size);
+      }
+      const [from, to] = ownSpan(plan, site, patch);
+      return sum + (to - from) * site.keysAndValues;
+    }, momentsLength(plan));
+  const all = patches.reduce((sum, patch) => sum + own(patch), 0);
+  return patches.map((patch) => 2 * (all - own(patch)));
+}
+
+function trafficOf(plan: PatchPlan, kind: FrameKind): Traffic {
   const patches = [...Array(patchCount(plan)).keys()];
   const bytes = (from: number, to: number): number =>
-    from === to ? 0 : borderBytes(plan, from, to);
+    from === to ? 0 : borderBytes(plan, from, to, kind);
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   const sent = patches.map((from) => sum(patches.map((to) => bytes(from, to))));
   const received = patches.map((to) => sum(patches.map((from) => bytes(from, to))));

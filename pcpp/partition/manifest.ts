@@ -81,10 +81,6 @@ function deriveManifest(plan: PatchPlan, from: number, to: number): Manifest {
   return { from, to, regions, length: offset };
 }
 
-/** @returns Exact payload bytes of one message in float32. */
-export const borderBytes = (plan: PatchPlan, from: number, to: number): number =>
-  4 * manifestOf(plan, from, to).length;
-
 /** Elements of one patch's moments: 2 * N * groups of every norm site. */
 export const momentsLength = (plan: PatchPlan): number =>
   plan.sites.norms.reduce((sum, site) => sum + 2 * plan.batch * site.groups, 0);

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { PcppError } from '../errors.js';
 import { checkSize, type GraphSites } from '../rewrite/sites.js';
+import type { Wire } from './wire.js';
 
 /** `pcpp`: a fraction of each direct neighbour is attended. `distrifusion`: every other patch, whole. */
 export type PatchMode = 'pcpp' | 'distrifusion';
@@ -33,6 +34,7 @@ export interface PatchPlan {
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
   readonly groupNorm: GroupNormMode;
+  readonly wire: Wire;
   /** Equal on both sides of a link, or their messages do not fit each other. */
   readonly hash: string;
 }
@@ -56,14 +58,17 @@ export interface PlanOptions {
   readonly batch: number;
   /** @default 'corrected' */
   readonly groupNorm?: GroupNormMode;
+  /** Precision of borders on the wire. @default 'fp32' */
+  readonly wire?: Wire;
 }
 
 export const planDefaults: Required<
-  Pick<PlanOptions, 'borderFraction' | 'borderCut' | 'groupNorm'>
+  Pick<PlanOptions, 'borderFraction' | 'borderCut' | 'groupNorm' | 'wire'>
 > = {
   borderFraction: 0.3,
   borderCut: 'rows',
   groupNorm: 'corrected',
+  wire: 'fp32',
 };
 
 /**
@@ -87,7 +92,8 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
   const borderCut = options.borderCut ?? planDefaults.borderCut;
   const groupNorm = options.groupNorm ?? planDefaults.groupNorm;
   const bounds = boundsOf(height, sites.downsampling, options.patches);
-  const rules = { mode, borderFraction, borderCut, groupNorm };
+  const wire = options.wire ?? planDefaults.wire;
+  const rules = { mode, borderFraction, borderCut, groupNorm, wire };
   const plan = { sites, height, width, batch, bounds, ...rules };
   return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
 }

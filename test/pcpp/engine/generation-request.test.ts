@@ -23,6 +23,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     borderFraction: 0.3,
     borderCut: 'rows',
     borderPayload: 'hidden',
+    wire: 'fp16',
     warmupSteps: 2,
     devices: 'all',
   });
@@ -79,6 +80,7 @@ const refusals: readonly (readonly [request: unknown, text: RegExp])[] = [
   [{ prompt, sampler: 'lms' }, /sampler must be one of ddim, pndm, euler, .* got "lms"/],
   [{ prompt, mode: 'fast' }, /mode must be one of single, sync, distrifusion, pcpp/],
   [{ prompt, borderCut: 'halves' }, /borderCut must be one of rows, tokens, got "halves"/],
+  [{ prompt, wire: 'fp8' }, /wire must be one of fp32, fp16, int8, residual-int8, residual-int4/],
   [{ prompt, borderPayload: 'qkv' }, /borderPayload must be one of kv, hidden/],
   [{ prompt, borderFraction: 1.1 }, /borderFraction must be a number in 0\.\.1/],
   [{ prompt, warmupSteps: 0 }, /warmupSteps must be an integer in 1\.\.1000/],

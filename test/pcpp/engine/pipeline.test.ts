@@ -7,6 +7,7 @@ import {
   type Pipeline,
   type StepProgress,
 } from '../../../pcpp/index.js';
+import { wires } from '../../../pcpp/partition/wire.js';
 import { startCluster } from '../../../runtime/index.js';
 import { commandOf, descendantsOf } from '../../helpers/descendants.js';
 import { goldenPath } from '../../helpers/golden.js';
@@ -41,12 +42,30 @@ test.serial(
       t.deepEqual(first.bounds, [0, 16, 24]);
       for (const { step, borderBytes, borderAge } of first.steps) {
         // Steps 0 and 1 compute the whole image, and step 2 finds everyone's borders in that.
-        t.is(borderBytes, step > 2 ? first.forecast!.total : 0);
+        t.is(borderBytes, step > 2 ? first.forecast!.total : 0, `${mode} ${step}`);
         t.is(borderAge, step > 2 ? 1 : undefined);
       }
     }
   },
 );
+
+test.serial('bytes arrive as planned in every step, for every wire, cut and payload', async (t) => {
+  await using local = await startCluster({ workers: 3, resources: { cpu: 1 } });
+  await using pipeline = await openPipeline(local.cluster, { model: scenes });
+  for (const borderPayload of ['hidden', 'kv'] as const) {
+    for (const wire of wires) {
+      const borderCut = wire === 'int8' ? 'tokens' : 'rows';
+      const made = await make(pipeline, { wire, borderPayload, borderCut });
+      const { first, total } = made.forecast!;
+      t.deepEqual(
+        made.steps.map(({ borderBytes }) => borderBytes),
+        [0, 0, 0, first.total, total, total, total, total],
+        wire,
+      );
+      t.is(wire.startsWith('residual'), first.total > total);
+    }
+  }
+});
 
 test.serial('a fresh cluster makes the same picture', async (t) => {
   const pngs: Uint8Array[] = [];

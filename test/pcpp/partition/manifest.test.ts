@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { forecastBytes } from '../../../pcpp/partition/bytes.js';
-import { borderBytes, inletsOf, manifestOf, outletsOf } from '../../../pcpp/partition/manifest.js';
+import { inletsOf, manifestOf, outletsOf } from '../../../pcpp/partition/manifest.js';
 import { needOf } from '../../../pcpp/partition/needs.js';
 import {
   type PatchPlan,
@@ -9,6 +9,7 @@ import {
   patchCount,
   planPatches,
 } from '../../../pcpp/partition/plan.js';
+import { borderBytes } from '../../../pcpp/partition/wire.js';
 import { exampleSites } from '../../helpers/example-sites.js';
 
 const plan = (change: Partial<PlanOptions> = {}): PatchPlan =>

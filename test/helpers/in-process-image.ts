@@ -1,0 +1,115 @@
+/** A whole image made by all its devices in one process, each with its own memory, passing the bytes they would send. */
+
+import { DenoisePatch } from '../../pcpp/engine/denoise-patch.js';
+import type { GenerationRequest } from '../../pcpp/engine/generation-request.js';
+import { type GenerationSettings, prepare } from '../../pcpp/engine/generation-settings.js';
+import { isGuided } from '../../pcpp/engine/guidance.js';
+import { PatchDenoiser } from '../../pcpp/engine/patch-denoiser.js';
+import { SingleDevice } from '../../pcpp/engine/single-device.js';
+import { decodeLatents, type RgbImage, toRgb } from '../../pcpp/image/decode.js';
+import type { Model } from '../../pcpp/model/model.js';
+import { planPatches } from '../../pcpp/partition/plan.js';
+import { compilePatchGraph, type PatchGraph } from '../../pcpp/rewrite/compile.js';
+import { createSampler } from '../../pcpp/samplers/create-sampler.js';
+import { concatRows, type Tensor } from '../../pcpp/tensor.js';
+import { encodePrompt, wholePicture } from '../../pcpp/text/encode-prompt.js';
+
+export interface InProcessImage {
+  readonly settings: GenerationSettings;
+  readonly latent: Tensor;
+  /** Bytes that arrived for every step, all devices together. */
+  readonly borderBytes: readonly number[];
+}
+
+/** Makes images of one model on any number of devices; graphs and sessions stay open in between. */
+export class ImageMaker {
+  readonly #model: Model;
+  readonly #opened = new Map<string, Promise<PatchDenoiser>>();
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  async make(request: GenerationRequest, patches: number): Promise<InProcessImage> {
+    const settings = prepare(request, this.#model.directory);
+    const shares = await this.#shares(settings, patches);
+    const posted = new Map<string, Uint8Array>();
+    const borderBytes: number[] = [];
+    for (let step = 0; step < settings.evaluations; step++) {
+      let bytes = 0;
+      for (const [to, share] of shares.entries()) {
+        const messages = new Map<number, Uint8Array>();
+        for (const from of share.senders(step)) {
+          messages.set(from, posted.get(`${step - 1} ${from} ${to}`)!);
+          bytes += messages.get(from)!.byteLength;
+        }
+        await share.advance(step, messages);
+      }
+      borderBytes.push(bytes);
+      for (const [from, share] of shares.entries()) {
+        for (const to of share.readers(step)) {
+          posted.set(`${step} ${from} ${to}`, share.borderFor(to, step));
+        }
+      }
+    }
+    const latent = concatRows(shares.map((share) => share.rows));
+    return { settings, latent, borderBytes };
+  }
+
+  async decode(latent: Tensor): Promise<RgbImage> {
+    const decoder = await this.#model.session('vae_decoder');
+    const [image] = toRgb(await decodeLatents(decoder, latent, this.#model.directory.vae));
+    return image!;
+  }
+
+  async #shares(
+    settings: GenerationSettings,
+    patches: number,
+  ): Promise<readonly (DenoisePatch | SingleDevice)[]> {
+    const { prompt, negativePrompt, guidanceScale, height, width, steps, sampler: name } = settings;
+    const { conditioning } = await encodePrompt(this.#model, {
+      prompt,
+      ...(negativePrompt === undefined ? {} : { negativePrompt }),
+      guided: isGuided(guidanceScale),
+      framing: wholePicture(height, width),
+    });
+    const sampler = createSampler(this.#model.directory.scheduler, { steps, name });
+    if (settings.mode === 'single') {
+      const session = await this.#model.session('unet');
+      return [new SingleDevice(session, sampler, settings, conditioning)];
+    }
+    const { borderFraction, borderCut, borderPayload: payload, mode, wire } = settings;
+    const { latent } = settings;
+    const shape = { ...latent, batch: isGuided(guidanceScale) ? 2 : 1, payload };
+    const opened = await this.#open(shape);
+    const plan = planPatches(opened.graph.sites, {
+      height: latent.height,
+      width: latent.width,
+      batch: shape.batch,
+      patches,
+      mode: mode === 'pcpp' ? 'pcpp' : 'distrifusion',
+      borderFraction,
+      borderCut,
+      wire,
+    });
+    return Array.from({ length: patches }, (_, patch) => {
+      const denoiser = opened.replan(plan, patch);
+      return new DenoisePatch(denoiser, sampler, settings, conditioning);
+    });
+  }
+
+  /** One session for each width, batch and payload. */
+  #open(shape: Parameters<typeof compilePatchGraph>[1]): Promise<PatchDenoiser> {
+    const key = `${shape.width} ${shape.batch} ${shape.payload}`;
+    const opening = this.#opened.get(key) ?? this.#openGraph(shape);
+    this.#opened.set(key, opening);
+    return opening;
+  }
+
+  async #openGraph(shape: Parameters<typeof compilePatchGraph>[1]): Promise<PatchDenoiser> {
+    const graph: PatchGraph = await compilePatchGraph(this.#model.directory.graph('unet'), shape);
+    const size = { height: shape.height, width: shape.width, batch: shape.batch };
+    const plan = planPatches(graph.sites, { ...size, patches: 1, mode: 'pcpp' });
+    return PatchDenoiser.open(graph, plan, 0);
+  }
+}

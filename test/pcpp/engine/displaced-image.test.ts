@@ -1,0 +1,69 @@
+/** What rounding on the wire does to a picture of the model that ships, and what payload and cut do. */
+
+import test from 'ava';
+import { psnr } from '../../../pcpp/image/quality.js';
+import { Model } from '../../../pcpp/model/model.js';
+import { borderCuts } from '../../../pcpp/partition/plan.js';
+import { type Wire, wires } from '../../../pcpp/partition/wire.js';
+import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
+import { scenesPath } from '../../helpers/golden.js';
+import { ImageMaker } from '../../helpers/in-process-image.js';
+
+const model = Model.open(scenesPath);
+const maker = new ImageMaker(model);
+test.after.always(() => model[Symbol.asyncDispose]());
+
+const request = {
+  prompt: 'snowy mountains, a calm lake, sunset, clear sky',
+  width: 256,
+  height: 256,
+  steps: 12,
+  seed: 7,
+} as const;
+
+/** Least PSNR against float32 borders, in dB. Displacement itself costs far more. */
+const least: Readonly<Record<Wire, number>> = {
+  fp32: Number.POSITIVE_INFINITY,
+  fp16: 60,
+  int8: 45,
+  'residual-int8': 50,
+  'residual-int4': 28,
+};
+
+test('rounding on the wire is not to be seen, and fewer bits cost fewer bytes', async (t) => {
+  const exact = await maker.make({ ...request, wire: 'fp32' }, 2);
+  const reference = await maker.decode(exact.latent);
+  const bytes: number[] = [];
+  for (const wire of wires) {
+    const made = await maker.make({ ...request, wire }, 2);
+    const quality = psnr(await maker.decode(made.latent), reference);
+    t.log(`${wire}: ${quality.toFixed(1)} dB`);
+    t.true(quality >= least[wire], `${wire}: ${quality}`);
+    bytes.push(made.borderBytes.at(-1)!);
+  }
+  const [fp32, fp16, int8, residual8, residual4] = bytes as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  t.true(fp32 > 1.8 * fp16 && fp16 > 1.4 * int8 && int8 < residual8 && residual8 > residual4);
+});
+
+test('payload and cut change the bytes, not the picture much', async (t) => {
+  const made = new Map<string, number>();
+  const reference = await maker.decode(
+    (await maker.make({ ...request, mode: 'single' }, 1)).latent,
+  );
+  for (const borderPayload of attentionPayloads) {
+    for (const borderCut of borderCuts) {
+      const image = await maker.make({ ...request, borderPayload, borderCut }, 2);
+      const quality = psnr(await maker.decode(image.latent), reference);
+      t.true(quality > 20, `${borderPayload} by ${borderCut}: ${quality}`);
+      made.set(`${borderPayload} ${borderCut}`, image.borderBytes.at(-1)!);
+    }
+  }
+  t.true(made.get('hidden rows')! < made.get('kv rows')!);
+  t.true(made.get('hidden tokens')! < made.get('hidden rows')!);
+});
