@@ -51,6 +51,8 @@ export type RuntimeErrorCode =
   | 'E_ABORTED'
   /** An option is out of its range. */
   | 'E_OPTION'
+  /** What a head has kept for the next one is damaged, in use, or cannot be written. */
+  | 'E_JOURNAL'
   /** Too much is queued for a peer that does not read. */
   | 'E_BACKPRESSURE';
 

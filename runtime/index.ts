@@ -21,6 +21,8 @@ export type { PlacementOptions } from './client/placement-options.js';
 export type { CreateOptions, Remote, RemoteClass } from './client/remote.js';
 export { ActorLostError, RemoteError, RuntimeError, type RuntimeErrorCode } from './errors.js';
 export { Head, type HeadOptions } from './head/head.js';
+export { type Change, type Journal, MemoryJournal, type Row } from './head/journal.js';
+export { LmdbJournal, type LmdbJournalOptions } from './head/lmdb-journal.js';
 export type { ClusterStatus } from './head/state.js';
 export type { ActorId, GroupId, JobId, NodeId, ProcessId } from './ids.js';
 export type { LabelSelector, Labels } from './labels.js';

@@ -2,6 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 
+export interface StartedProcess {
+  readonly pid: number;
+  /** Tells the process from a later one with the same pid. */
+  readonly startedAt: string;
+}
+
 /** Field 22 of /proc/PID/stat, counted after the parenthesised name; empty for a process that is gone or a zombie. */
 export function startTime(pid: number): string {
   try {
@@ -12,3 +18,7 @@ export function startTime(pid: number): string {
     return '';
   }
 }
+
+/** Whether it still runs. */
+export const isSameProcess = ({ pid, startedAt }: StartedProcess): boolean =>
+  startedAt !== '' && startTime(pid) === startedAt;

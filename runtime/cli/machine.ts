@@ -3,13 +3,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { startTime } from '../start-time.js';
+import { isSameProcess, type StartedProcess, startTime } from '../start-time.js';
 import { homeFolder } from '../token.js';
 
-export interface MachineEntry {
-  readonly pid: number;
-  /** Tells the process from a later one with the same pid. */
-  readonly startedAt: string;
+export interface MachineEntry extends StartedProcess {
   readonly role: 'head' | 'node';
   readonly name: string;
 }
@@ -43,14 +40,11 @@ export function enlisted(): readonly MachineEntry[] {
   return names.flatMap((name) => {
     const path = join(folder(), name);
     const entry = readEntry(path);
-    if (entry && isRunning(entry)) return [entry];
+    if (entry && isSameProcess(entry)) return [entry];
     rmSync(path, { force: true });
     return [];
   });
 }
-
-export const isRunning = ({ pid, startedAt }: MachineEntry): boolean =>
-  startedAt !== '' && startTime(pid) === startedAt;
 
 function readEntry(path: string): MachineEntry | undefined {
   try {

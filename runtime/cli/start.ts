@@ -1,13 +1,16 @@
 /** `patchbay start`: a head, or a node that joins one, in the foreground until it is told to stop. */
 
 import { availableParallelism, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { RuntimeError } from '../errors.js';
 import { defaultPort, Head } from '../head/head.js';
+import type { Journal } from '../head/journal.js';
+import { LmdbJournal } from '../head/lmdb-journal.js';
 import type { Labels } from '../labels.js';
 import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
-import { ensureToken, tokenFile } from '../token.js';
+import { ensureToken, homeFolder, tokenFile } from '../token.js';
 import { localAddressTowards } from '../wire/local-address.js';
 import { Agent } from '../worker/agent.js';
 import { declaredGpus, detectGpus } from '../worker/gpus.js';
@@ -16,6 +19,10 @@ import { readToken } from './options.js';
 
 interface StartOptions {
   readonly head?: true;
+  /** `false` for `--no-journal`. */
+  readonly journal?: string | boolean;
+  readonly fresh?: boolean;
+  readonly reconnectTimeout?: number;
   readonly host?: string;
   readonly port?: number;
   readonly address?: string;
@@ -46,6 +53,17 @@ export function addStart(program: Command): void {
       '--token-file <file>',
       `file with the token (default: ${tokenFile()}, or PATCHBAY_TOKEN)`,
     )
+    .option(
+      '--journal <folder>',
+      `where the head keeps the cluster, in case it is killed (default: ${journalFolder('PORT')})`,
+    )
+    .option('--no-journal', 'if the head is killed, the cluster has ended (default with --port 0)')
+    .option('--fresh', 'forget the cluster of a head that was killed here')
+    .option(
+      '--reconnect-timeout <seconds>',
+      'how long a node waits for a head that was killed to be started again (default: 60)',
+      amount,
+    )
     .option('--name <name>', 'name of the node')
     .option('--cpus <number>', 'processors the node offers (default: all)', amount)
     .option('--gpus <number>', 'GPUs the node offers (default: what nvidia-smi finds)', count)
@@ -73,7 +91,9 @@ async function startHead(options: StartOptions): Promise<void> {
   const { host = '127.0.0.1', port = defaultPort, cpus, gpus, name } = options;
   const file = options.tokenFile ?? tokenFile();
   const token = process.env['PATCHBAY_TOKEN'] ?? ensureToken(file);
-  const head = await Head.start({ host, port, token, log: newLogger('head') });
+  const journal = await openJournal(options, port);
+  const log = newLogger('head');
+  const head = await Head.start({ host, port, token, ...(journal ? { journal } : {}), log });
   const url = reachable(head.address.url);
   const source = process.env['PATCHBAY_TOKEN'] ? 'PATCHBAY_TOKEN' : `${file} (mode 600)`;
   console.log(`Head at ${url}, token in ${source}`);
@@ -91,6 +111,19 @@ async function startHead(options: StartOptions): Promise<void> {
   await serve('head', [...node, { server: head, name: url, ended: new Promise(() => undefined) }]);
 }
 
+const journalFolder = (port: number | string): string =>
+  join(homeFolder(), 'journal', String(port));
+
+/** A port that is chosen anew each time is of no use to a head that comes back. */
+async function openJournal(
+  { journal, fresh = false }: StartOptions,
+  port: number,
+): Promise<Journal | undefined> {
+  if (journal === false || (port === 0 && typeof journal !== 'string')) return undefined;
+  const folder = typeof journal === 'string' ? journal : journalFolder(port);
+  return LmdbJournal.open(folder, { fresh });
+}
+
 interface Started {
   readonly server: AsyncDisposable;
   readonly name: string;
@@ -98,12 +131,13 @@ interface Started {
 }
 
 async function startNode(options: StartOptions, headUrl: string, token: string): Promise<Started> {
-  const { name, cpus = availableParallelism(), resources = {} } = options;
+  const { name, cpus = availableParallelism(), resources = {}, reconnectTimeout } = options;
   const gpus = options.gpus === undefined ? await detectGpus() : declaredGpus(options.gpus);
   const agent = await Agent.start({
     headUrl,
     token,
     ...(name === undefined ? {} : { name }),
+    ...(reconnectTimeout === undefined ? {} : { reconnectTimeoutMs: reconnectTimeout * 1_000 }),
     resources: { ...resources, cpu: cpus },
     gpus,
     ...(options.labels ? { labels: options.labels } : {}),

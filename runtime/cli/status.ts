@@ -28,11 +28,11 @@ export function addStatus(program: Command): void {
 }
 
 export function statusText(address: string, status: ClusterStatus): string {
-  const nodes = status.nodes.map(({ name, total, free, gpus, lagMs }) => [
+  const nodes = status.nodes.map(({ name, total, free, gpus, lagMs, isAway }) => [
     name,
     usage(total, free),
     gpus.map((gpu) => gpu.name).join(', '),
-    `${lagMs.toFixed(0)} ms`,
+    isAway ? 'not back yet' : `${lagMs.toFixed(0)} ms`,
   ]);
   const living = status.actors.filter(({ phase }) => phase !== 'dead');
   const actors = living.map(({ id, label, phase, node, resources, note }) => [

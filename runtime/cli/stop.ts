@@ -2,7 +2,8 @@
 
 import type { Command } from 'commander';
 import { RuntimeError } from '../errors.js';
-import { enlisted, isRunning, type MachineEntry } from './machine.js';
+import { isSameProcess } from '../start-time.js';
+import { enlisted, type MachineEntry } from './machine.js';
 
 /** A node first ends its actors, which may take their time to clean up. */
 const graceMs = 10_000;
@@ -46,7 +47,7 @@ async function end(entry: MachineEntry): Promise<void> {
 /** Nobody tells a process of the end of one that is not its child: look now and then. */
 async function isGone(entry: MachineEntry, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
-  while (isRunning(entry)) {
+  while (isSameProcess(entry)) {
     if (performance.now() > deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }

@@ -27,7 +27,14 @@ export interface ConnectOptions {
   readonly logToDriver?: LogToDriver;
   /** Shared memory for what this program puts. @default 30 % of the machine's, and no more than /dev/shm has */
   readonly objectStoreBytes?: number;
+  /**
+   * Wait for so long, in milliseconds, for a head that was killed to be started again; what was asked of it waits, calls
+   * of actors go on. After that whoever waits hears `E_PEER_LOST`. A head without a journal is not waited for. @default 60_000
+   */
+  readonly reconnectTimeoutMs?: number;
 }
+
+const defaultReconnectMs = 60_000;
 
 /**
  * Connect to a running cluster. A program that is the entry point of a job, or was started by it, finds the cluster of the
@@ -101,6 +108,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
       logToDriver = true,
       namespace,
       objectStoreBytes,
+      reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
     }: Omit<ConnectOptions, 'address' | 'token'> = {},
   ): Promise<Cluster> {
     const logs = logToDriver === false ? undefined : new DriverLogs(logToDriver);
@@ -123,10 +131,12 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     const objects = new Objects({ endpoint, home: () => store.home, revive });
     const head = (): Promise<Peer> => Promise.resolve(peer);
     const outbound: EndpointOutbound = new EndpointOutbound(endpoint, head);
-    const peer: Peer = await endpoint.connect(address);
+    const peer: Peer = await endpoint.connect(address, {
+      timeoutMs,
+      greeting: () => (logs ? [{ kind: 'log.want', wanted: true }] : []),
+    });
     // Refs that this program passes on are fetched from it.
     await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
-    if (logs) peer.send({ kind: 'log.want', wanted: true });
     const own = namespace === undefined ? {} : { namespace };
     return new Cluster(address, endpoint, peer, logs, store, { head, outbound, objects, ...own });
   }

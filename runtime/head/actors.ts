@@ -7,12 +7,25 @@ import { ActorRef } from '../wire/address.js';
 import { type ActorSpec, defaultNamespace, type MessageOf } from '../wire/messages.js';
 import { placeOne } from './place.js';
 import { claim, misfit, release } from './room.js';
-import type { ActorRecord, Bundle, Claim, HeadState, NodeRecord, Request } from './state.js';
+import {
+  type ActorRecord,
+  type Bundle,
+  type Claim,
+  type HeadState,
+  type NodeRecord,
+  type Request,
+  sameRequest,
+} from './state.js';
 import type { Turn } from './turn.js';
 
 const noSnapshot = new Uint8Array();
 
 export function createActor(turn: Turn, request: Request, spec: ActorSpec): void {
+  const known = [...turn.state.actors.values()].find((one) => sameRequest(one.creator, request));
+  if (known) {
+    askAgain(turn, known, request);
+    return;
+  }
   const twin = spec.name === undefined ? undefined : named(turn.state, spec.name, spec.namespace);
   if (twin && spec.getIfExists) {
     if (twin.state.phase === 'alive') turn.reply(request, refOf(twin));
@@ -40,7 +53,16 @@ export function createActor(turn: Turn, request: Request, spec: ActorSpec): void
     state: { phase: 'pending', since: turn.at, why: [] },
   };
   turn.state.actors.set(actor.id, actor);
+  turn.touched.actors.add(actor.id);
   turn.hasChanged = true;
+}
+
+/** The creator missed the answer, or the head that was to give it. */
+function askAgain(turn: Turn, actor: ActorRecord, request: Request): void {
+  const { state, awaited } = actor;
+  if (state.phase === 'alive') turn.reply(request, refOf(actor));
+  else if (state.phase === 'dead') turn.refuse(request, state.cause);
+  else if (!awaited.some((other) => sameRequest(other, request))) awaited.push(request);
 }
 
 /** Give a pending actor its place, leave it pending, or refuse it for good. */
@@ -56,7 +78,7 @@ export function placeActor(turn: Turn, actor: ActorRecord): void {
     labels: spec.labelSelector,
   });
   if (placement.ok) {
-    start(turn, actor, claim(placement.place, placement.place.id, spec.resources));
+    startActor(turn, actor, claim(placement.place, placement.place.id, spec.resources));
   } else if (placement.never) {
     refuse(turn, actor, `no node can hold ${actor.label}: ${placement.why.join('; ')}`);
   } else {
@@ -77,7 +99,8 @@ function placeInBundle(
     refuse(turn, actor, `${place} is not reserved`);
     return;
   }
-  if (!turn.state.nodes.has(bundle.claim.node)) {
+  const node = turn.state.nodes.get(bundle.claim.node);
+  if (!node) {
     refuse(turn, actor, `${place}: its node was lost; make a new group`);
     return;
   }
@@ -87,29 +110,42 @@ function placeInBundle(
     refuse(turn, actor, `${actor.label} does not fit ${place}: ${never.join(', ')}`);
     return;
   }
-  const why = misfit(resources, bundle);
+  const why =
+    node.awayUntil === undefined
+      ? misfit(resources, bundle)
+      : [`node ${node.name} is not back yet`];
   if (why.length > 0) {
     actor.state = { phase: 'pending', since, why: [`${place}: ${why.join(', ')}`] };
     return;
   }
-  start(turn, actor, claim(bundle, bundle.claim.node, actor.spec.resources));
+  startActor(turn, actor, claim(bundle, bundle.claim.node, actor.spec.resources));
 }
 
 const refuse = (turn: Turn, actor: ActorRecord, text: string): void =>
   buryActor(turn, actor, toWireError(new RuntimeError('E_NO_ROOM', text)));
 
-function start(turn: Turn, actor: ActorRecord, taken: Claim): void {
+export function startActor(turn: Turn, actor: ActorRecord, taken: Claim): void {
   const node = turn.state.nodes.get(taken.node)!;
   actor.state = { phase: 'starting', claim: taken };
-  const gpus = [...taken.gpus.keys()];
-  const { id, label, spec, snapshot } = actor;
-  turn.send(node.agent, { kind: 'actor.start', actor: id, label, spec, gpus, snapshot });
+  turn.touched.actors.add(actor.id);
+  turn.send(node.agent, {
+    kind: 'actor.start',
+    actor: actor.id,
+    label: actor.label,
+    spec: actor.spec,
+    gpus: [...taken.gpus.keys()],
+    snapshot: actor.snapshot,
+    owner: actor.owner,
+    request: actor.creator.id,
+    restarts: actor.restarts,
+  });
 }
 
-export function actorAlive(turn: Turn, message: MessageOf<'actor.alive'>): void {
+export function actorAlive(turn: Turn, message: Omit<MessageOf<'actor.alive'>, 'kind'>): void {
   const actor = turn.state.actors.get(message.actor);
   if (actor?.state.phase !== 'starting') return;
   actor.state = { phase: 'alive', claim: actor.state.claim, address: message.address };
+  turn.touched.actors.add(actor.id);
   for (const request of [...actor.awaited, ...actor.verdicts]) turn.reply(request, refOf(actor));
   Object.assign(actor, { awaited: [], verdicts: [] });
 }
@@ -127,6 +163,7 @@ export function actorExited(turn: Turn, actor: ActorRecord | undefined, cause: W
   }
   giveBack(turn, actor, actor.state.claim);
   actor.restarts++;
+  turn.touched.actors.add(actor.id);
   actor.state = { phase: 'pending', since: turn.at, why: [`restarts: ${cause.message}`] };
 }
 
@@ -160,7 +197,9 @@ export function findActor(
 
 export function keepSnapshot(turn: Turn, { actor: id, state }: MessageOf<'actor.snapshot'>): void {
   const actor = turn.state.actors.get(id);
-  if (actor?.state.phase === 'alive') actor.snapshot = state;
+  if (actor?.state.phase !== 'alive') return;
+  actor.snapshot = state;
+  turn.touched.snapshots.add(id);
 }
 
 export function killActor(turn: Turn, request: Request, id: ActorId): void {
@@ -183,7 +222,7 @@ export function actorVerdict(turn: Turn, request: Request, id: ActorId, known: P
     const text = `actor ${id} is not known (any more)`;
     turn.fail(request, new RuntimeError('E_ACTOR_DEAD', text));
   } else if (actor.state.phase === 'dead') {
-    turn.send(request.from, { kind: 'error', id: request.id, error: actor.state.cause });
+    turn.refuse(request, actor.state.cause);
   } else if (actor.state.phase === 'alive' && actor.state.address.process !== known) {
     turn.reply(request, refOf(actor));
   } else {
@@ -195,6 +234,7 @@ export function actorVerdict(turn: Turn, request: Request, id: ActorId, known: P
 export function endActor(turn: Turn, actor: ActorRecord, cause: RuntimeError): void {
   const { state } = actor;
   actor.isEnding = true;
+  turn.touched.actors.add(actor.id);
   if (state.phase === 'pending') {
     buryActor(turn, actor, toWireError(cause));
   } else if (state.phase !== 'dead') {
@@ -209,17 +249,20 @@ export function buryActor(turn: Turn, actor: ActorRecord, cause: WireError): voi
   const { awaited, verdicts, killers, state, restarts } = actor;
   if (state.phase !== 'pending') giveBack(turn, actor, state.claim);
   actor.state = { phase: 'dead', at: turn.at, cause };
-  for (const { from, id } of [...awaited, ...verdicts]) {
-    turn.send(from, { kind: 'error', id, error: cause });
-  }
+  for (const request of [...awaited, ...verdicts]) turn.refuse(request, cause);
   for (const request of killers) turn.reply(request, null);
   Object.assign(actor, { awaited: [], verdicts: [], killers: [], snapshot: noSnapshot });
   turn.hasChanged = true;
+  turn.touched.actors.add(actor.id);
+  turn.touched.snapshots.add(actor.id);
   const { actors, graves } = turn.state;
   // One that never had a place is known to nobody: no grave for it.
   if (state.phase === 'pending' && restarts === 0) actors.delete(actor.id);
   else graves.push(actor.id);
-  if (graves.length > turn.settings.maxGraves) actors.delete(graves.shift()!);
+  if (graves.length <= turn.settings.maxGraves) return;
+  const oldest = graves.shift()!;
+  actors.delete(oldest);
+  turn.touched.actors.add(oldest);
 }
 
 function giveBack(turn: Turn, actor: ActorRecord, taken: Claim): void {
@@ -229,7 +272,8 @@ function giveBack(turn: Turn, actor: ActorRecord, taken: Claim): void {
   turn.hasChanged = true;
 }
 
-function roomOf(
+/** Where its resources are from. */
+export function roomOf(
   state: HeadState,
   actor: ActorRecord,
   taken: Claim,

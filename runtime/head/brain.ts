@@ -20,38 +20,58 @@ import {
 } from './actors.js';
 import { createGroup, finishRemoval, removeGroup, reserveGroup } from './groups.js';
 import { serveJob } from './job-messages.js';
-import { forgetWaiter, mayCreate, placeJob } from './jobs.js';
+import { forgetWaiter, leaveJob, mayCreate, placeJob } from './jobs.js';
 import { checkBeats, joinNode, loseNode, nodeBeat } from './nodes.js';
 import { endOwned } from './owners.js';
-import type { HeadState, Request } from './state.js';
+import { checkOwners, isEarly, rejoinNode } from './rejoin.js';
+import { type HeadState, type Request, sameRequest } from './state.js';
 import { statusOf } from './status.js';
-import { type BrainSettings, brainSettings, type Effect, Turn } from './turn.js';
+import { type BrainSettings, brainSettings, type Step, Turn } from './turn.js';
 
 export type HeadEvent = { readonly at: number } & (
   | { readonly message: Message; readonly from: ProcessId }
+  | { readonly joined: ProcessId }
   | { readonly left: ProcessId; readonly role: Role; readonly why: string }
   | { readonly tick: true }
 );
 
-export { type BrainSettings, brainSettings, type Effect } from './turn.js';
+export { type BrainSettings, brainSettings, type Effect, type Step } from './turn.js';
 
 export function step(
   state: HeadState,
   event: HeadEvent,
   settings: BrainSettings = brainSettings,
-): readonly Effect[] {
+): Step {
   const turn = new Turn(state, event.at, settings);
-  if ('message' in event) handle(turn, event.from, event.message);
-  else if ('left' in event) leave(turn, event.left, event.role, event.why);
-  else checkBeats(turn);
+  if ('message' in event) {
+    handle(turn, event.from, event.message);
+  } else if ('left' in event) {
+    leave(turn, event.left, event.role, event.why);
+  } else if ('joined' in event) {
+    state.present.add(event.joined);
+  } else {
+    checkBeats(turn);
+    checkOwners(turn);
+  }
+  // Nodes may have come back, or been given up.
+  if (turn.hasChanged) {
+    for (const { from, message } of state.held.splice(0)) handle(turn, from, message);
+  }
   settle(turn);
-  return turn.effects;
+  return { effects: turn.effects, touched: turn.touched };
 }
 
 function handle(turn: Turn, from: ProcessId, message: Message): void {
+  if (isEarly(turn.state, from, message)) {
+    turn.state.held.push({ from, message });
+    return;
+  }
   switch (message.kind) {
     case 'node.join':
       joinNode(turn, from, message);
+      return;
+    case 'node.rejoin':
+      rejoinNode(turn, from, message);
       return;
     case 'node.beat':
       nodeBeat(turn, message);
@@ -115,25 +135,33 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
   }
 }
 
-/** A process is gone: its node, what it owned, what it waited for. Detached actors live on. */
+/** A process is gone: its node, what it owned, what it waited for. */
 function leave(turn: Turn, process: ProcessId, role: Role, why: string): void {
   for (const node of [...turn.state.nodes.values()]) {
     if (node.agent === process) loseNode(turn, node, why);
   }
+  turn.state.present.delete(process);
   endOwned(turn, process, `its owner, ${role} ${process}, left: ${why}`);
-  turn.state.members.delete(process);
+  leaveJob(turn, process);
   forgetWaiter(turn, process);
 }
 
 /** Whoever asked has given up waiting. Its answer may be under way, but it will not look at it any more. */
 function cancel(turn: Turn, request: Request): void {
-  const same = ({ from, id }: Request): boolean => from === request.from && id === request.id;
+  const same = (other: Request): boolean => sameRequest(other, request);
+  const givenUp = new RuntimeError('E_ABORTED', 'its asker gave up');
   for (const actor of [...turn.state.actors.values()]) {
+    if (actor.verdicts.some(same)) {
+      actor.verdicts = actor.verdicts.filter((other) => !same(other));
+      turn.fail(request, givenUp);
+    }
     if (!same(actor.creator)) continue;
     endActor(turn, actor, new RuntimeError('E_ABORTED', `${actor.label}: its creator gave up`));
   }
   for (const group of [...turn.state.groups.values()]) {
-    if (same(group.creator)) removeGroup(turn, group.id);
+    if (!same(group.creator)) continue;
+    if (group.state.phase === 'waiting') turn.fail(request, givenUp);
+    removeGroup(turn, group.id);
   }
   forgetWaiter(turn, request.from, request.id);
 }

@@ -11,19 +11,28 @@ export interface Code {
 }
 
 export class CodeStore {
-  readonly #codes = new Map<CodeId, Code>();
+  readonly #codes: Map<CodeId, Code>;
+  readonly #keep: (id: CodeId, code: Code) => void;
+
+  /** @param keep Called for what is new, before anybody hears that it is here. */
+  constructor(codes: ReadonlyMap<CodeId, Code>, keep: (id: CodeId, code: Code) => void) {
+    this.#codes = new Map(codes);
+    this.#keep = keep;
+  }
 
   has(id: CodeId): boolean {
     return this.#codes.has(id);
   }
 
   /** @throws RuntimeError `E_BUNDLE` if the content does not have the hash it claims. */
-  put(id: CodeId, code: Code): void {
-    const actual = hashOf(code.source);
+  put(id: CodeId, { source, externals }: Code): void {
+    const actual = hashOf(source);
     if (actual !== id) {
       throw new RuntimeError('E_BUNDLE', `bundle ${id} arrived damaged: its hash is ${actual}`);
     }
-    this.#codes.set(id, code);
+    if (this.#codes.has(id)) return;
+    this.#keep(id, { source, externals });
+    this.#codes.set(id, { source, externals });
   }
 
   /** @throws RuntimeError `E_BUNDLE` if nobody uploaded it. */

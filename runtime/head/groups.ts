@@ -6,7 +6,13 @@ import type { MessageOf } from '../wire/messages.js';
 import { endActor } from './actors.js';
 import { placeGroup } from './place-group.js';
 import { claim, release } from './room.js';
-import type { GroupRecord, HeadState, NodeRecord, Request } from './state.js';
+import {
+  type GroupRecord,
+  type HeadState,
+  type NodeRecord,
+  type Request,
+  sameRequest,
+} from './state.js';
 import type { Turn } from './turn.js';
 
 export function createGroup(
@@ -14,7 +20,16 @@ export function createGroup(
   creator: Request,
   { bundles, strategy, labelSelector }: MessageOf<'group.create'>,
 ): void {
+  const known = [...turn.state.groups.values()].find((group) =>
+    sameRequest(group.creator, creator),
+  );
+  if (known) {
+    // Asked again by a creator that missed the answer.
+    if (known.state.phase !== 'waiting') turn.reply(creator, known.id);
+    return;
+  }
   const id = newGroupId();
+  turn.touched.groups.add(id);
   turn.state.groups.set(id, {
     id,
     owner: creator.from,
@@ -42,9 +57,11 @@ export function reserveGroup(turn: Turn, group: GroupRecord): void {
   if (placement.ok) {
     reserve(group, placement.place);
     group.state = { phase: 'ready' };
+    turn.touched.groups.add(group.id);
     turn.reply(group.creator, group.id);
   } else if (placement.never) {
     turn.state.groups.delete(group.id);
+    turn.touched.groups.add(group.id);
     const text = `no room for ${needs.length} bundles (${group.strategy}): ${placement.why.join('; ')}`;
     turn.fail(group.creator, new RuntimeError('E_NO_ROOM', text));
   } else {
@@ -65,6 +82,7 @@ export function removeGroup(turn: Turn, id: GroupId, request?: Request): void {
     if (actor.spec.bundle?.group === id) endActor(turn, actor, cause);
   }
   group.state = { phase: 'removing' };
+  turn.touched.groups.add(id);
   turn.hasChanged = true;
 }
 
@@ -76,6 +94,7 @@ export function finishRemoval(turn: Turn, group: GroupRecord): void {
   }
   releaseGroup(turn.state, group);
   turn.state.groups.delete(group.id);
+  turn.touched.groups.add(group.id);
   for (const request of group.removers) turn.reply(request, null);
 }
 

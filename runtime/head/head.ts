@@ -8,9 +8,9 @@ import { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { type HeadEvent, step } from './brain.js';
-import { CodeStore } from './code-store.js';
+import { HeadMemory } from './head-memory.js';
 import { JobApi } from './job-api.js';
-import { newHeadState } from './state.js';
+import type { Journal } from './journal.js';
 
 export interface HeadOptions {
   /** Interface to listen on. @default '127.0.0.1' */
@@ -18,6 +18,12 @@ export interface HeadOptions {
   /** 0 takes a free port. @default 7420 */
   readonly port?: number;
   readonly token: string;
+  /**
+   * Where the cluster is kept for the next head at this address, should this one be killed. The head closes it.
+   *
+   * @default none: the cluster ends with its head
+   */
+  readonly journal?: Journal;
   readonly log: Logger;
 }
 
@@ -26,37 +32,47 @@ const tickMs = 1_000;
 
 export class Head implements AsyncDisposable {
   readonly #endpoint: Endpoint;
-  readonly #state = newHeadState();
-  readonly #codes = new CodeStore();
+  readonly #memory: HeadMemory;
   readonly #log: Logger;
   readonly #observer: HeadObserver;
   #ticks: NodeJS.Timeout | undefined;
 
-  private constructor({ token, log }: HeadOptions) {
+  private constructor({ token, journal, log }: HeadOptions) {
     this.#log = log;
+    this.#memory = new HeadMemory(journal, log);
+    const { cluster, epoch, state } = this.#memory;
     const jobs = new JobApi(() => this.#endpoint.to(this.#endpoint.address));
     this.#endpoint = new Endpoint({
       role: 'head',
+      process: cluster,
+      ...(epoch === undefined ? {} : { epoch }),
       token,
       http: (request, response) => {
         if (!jobs.serve(request, response)) this.#observer.http(request, response);
       },
       events: {
         message: (peer, message) => this.#message(peer, message),
-        joined: (_, hello) => log.info({ process: hello.process }, `${hello.role} joined`),
+        joined: (_, hello) => {
+          log.info({ process: hello.process }, `${hello.role} joined`);
+          this.#step({ at: Date.now(), joined: hello.process });
+        },
         left: (peer, why) => this.#left(peer, why),
       },
     });
-    this.#observer = new HeadObserver({ state: () => this.#state, endpoint: this.#endpoint });
+    this.#observer = new HeadObserver({ state: () => state, endpoint: this.#endpoint });
   }
 
-  /** @throws RuntimeError `E_LISTEN` if the address cannot be bound. */
+  /** @throws RuntimeError `E_LISTEN` if the address cannot be bound, `E_JOURNAL`. */
   static async start(options: HeadOptions): Promise<Head> {
-    const head = new Head(options);
-    await head.#endpoint.listen({
-      host: options.host ?? '127.0.0.1',
-      port: options.port ?? defaultPort,
-    });
+    const { host = '127.0.0.1', port = defaultPort, journal } = options;
+    let head: Head;
+    try {
+      head = new Head(options);
+      await head.#endpoint.listen({ host, port });
+    } catch (error) {
+      await journal?.close();
+      throw error;
+    }
     head.#ticks = setInterval(() => head.#step({ at: Date.now(), tick: true }), tickMs);
     options.log.info({ url: head.address.url }, 'head listens');
     return head;
@@ -66,23 +82,25 @@ export class Head implements AsyncDisposable {
     return this.#endpoint.address;
   }
 
+  /** Ends the cluster: everybody hears that the head will not be back. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#ticks);
     this.#observer.close();
     await this.#endpoint.close('the head stops');
+    await this.#memory.forget();
   }
 
   #message(peer: Peer, message: Message): void {
     if (this.#observer.serve(peer, message)) return;
     switch (message.kind) {
       case 'code.has':
-        this.#answer(peer, message.id, () => this.#codes.has(message.code));
+        this.#answer(peer, message.id, () => this.#memory.codes.has(message.code));
         return;
       case 'code.put':
-        this.#answer(peer, message.id, () => this.#codes.put(message.code, message));
+        this.#answer(peer, message.id, () => this.#memory.codes.put(message.code, message));
         return;
       case 'code.get':
-        this.#answer(peer, message.id, () => this.#codes.get(message.code));
+        this.#answer(peer, message.id, () => this.#memory.codes.get(message.code));
         return;
       default:
         this.#step({ at: Date.now(), from: peer.process, message });
@@ -98,7 +116,8 @@ export class Head implements AsyncDisposable {
   }
 
   #step(event: HeadEvent): void {
-    const effects = step(this.#state, event);
+    const { effects, touched } = step(this.#memory.state, event);
+    this.#memory.keep(touched);
     for (const { to, send } of effects) this.#endpoint.peers.get(to)?.send(send);
     this.#observer.stepped(event, effects);
   }

@@ -9,7 +9,7 @@ import { jobStatus } from './job-status.js';
 import { endOwned } from './owners.js';
 import { placeOne } from './place.js';
 import { claim, release } from './room.js';
-import type { JobRecord, Request } from './state.js';
+import { type Claim, type JobRecord, type Request, sameRequest } from './state.js';
 import type { Turn } from './turn.js';
 
 /** On a command line an id that began with a dash would be taken for an option; a slash would end it in a URL. */
@@ -22,6 +22,11 @@ export function submitJob(
   request: Request,
   { job: wanted, spec }: MessageOf<'job.submit'>,
 ): void {
+  const submitted = [...turn.state.jobs.values()].find((job) => sameRequest(job.creator, request));
+  if (submitted) {
+    turn.reply(request, submitted.id);
+    return;
+  }
   const wrong = whyWrong(wanted, spec);
   if (wrong) {
     turn.fail(request, new RuntimeError('E_OPTION', wrong));
@@ -45,10 +50,12 @@ export function submitJob(
     id,
     spec,
     submittedAt: turn.at,
+    creator: request,
     waiters: [],
     isStopping: false,
     state: { phase: 'pending', since: turn.at, why: [] },
   });
+  turn.touched.jobs.add(id);
   turn.reply(request, id);
   turn.hasChanged = true;
 }
@@ -82,10 +89,7 @@ export function placeJob(turn: Turn, job: JobRecord): void {
   const { resources } = job.spec;
   const placement = placeOne([...turn.state.nodes.values()], resources);
   if (placement.ok) {
-    const node = placement.place;
-    job.state = { phase: 'starting', claim: claim(node, node.id, resources) };
-    const gpus = [...job.state.claim.gpus.keys()];
-    turn.send(node.agent, { kind: 'job.start', job: job.id, spec: job.spec, gpus });
+    startJob(turn, job, claim(placement.place, placement.place.id, resources));
   } else if (placement.never) {
     endJob(turn, job, { phase: 'failed', message: noRoom(placement.why) });
   } else {
@@ -93,10 +97,22 @@ export function placeJob(turn: Turn, job: JobRecord): void {
   }
 }
 
-export function jobStarted(turn: Turn, { job: id, members }: MessageOf<'job.started'>): void {
+export function startJob(turn: Turn, job: JobRecord, taken: Claim): void {
+  const node = turn.state.nodes.get(taken.node)!;
+  job.state = { phase: 'starting', claim: taken };
+  turn.touched.jobs.add(job.id);
+  const gpus = [...taken.gpus.keys()];
+  turn.send(node.agent, { kind: 'job.start', job: job.id, spec: job.spec, gpus });
+}
+
+export function jobStarted(
+  turn: Turn,
+  { job: id, members }: Omit<MessageOf<'job.started'>, 'kind'>,
+): void {
   const job = turn.state.jobs.get(id);
   if (job?.state.phase !== 'starting') return;
   job.state = { phase: 'running', claim: job.state.claim, startedAt: turn.at };
+  turn.touched.jobs.add(id);
   for (const process of members) turn.state.members.set(process, id);
 }
 
@@ -110,7 +126,16 @@ export function joinJob(turn: Turn, request: Request, id: JobId): void {
     return;
   }
   turn.state.members.set(request.from, id);
+  turn.touched.jobs.add(id);
   turn.reply(request, null);
+}
+
+/** The process is gone. */
+export function leaveJob(turn: Turn, process: ProcessId): void {
+  const job = turn.state.members.get(process);
+  if (job === undefined) return;
+  turn.state.members.delete(process);
+  turn.touched.jobs.add(job);
 }
 
 /** What works for a job that has ended is told so, and may create nothing any more. */
@@ -144,6 +169,7 @@ export function killJob(turn: Turn, request: Request, id: JobId): void {
     case 'starting':
     case 'running': {
       job.isStopping = true;
+      turn.touched.jobs.add(id);
       const node = turn.state.nodes.get(job.state.claim.node);
       if (node) turn.send(node.agent, { kind: 'job.stop', job: id });
       return;
@@ -158,6 +184,7 @@ export function deleteJob(turn: Turn, request: Request, id: JobId): void {
   if (!job) return;
   if (job.state.phase === 'ended') {
     turn.state.jobs.delete(id);
+    turn.touched.jobs.add(id);
     turn.reply(request, null);
   } else {
     turn.fail(request, new RuntimeError('E_JOB_STATE', `job ${id} has not ended; stop it first`));
@@ -186,6 +213,7 @@ export function endJob(turn: Turn, job: JobRecord, end: JobEnd): void {
     ...(node ? { node: node.name } : {}),
     ...(before.phase === 'running' ? { startedAt: before.startedAt } : {}),
   };
+  turn.touched.jobs.add(job.id);
   const why = `its job ${job.id} has ended (${end.phase})`;
   for (const [process, id] of turn.state.members) {
     if (id !== job.id) continue;
@@ -198,12 +226,15 @@ export function endJob(turn: Turn, job: JobRecord, end: JobEnd): void {
   forgetOldest(turn);
 }
 
-function forgetOldest({ state: { jobs }, settings: { maxJobs } }: Turn): void {
+function forgetOldest({ state: { jobs }, settings: { maxJobs }, touched }: Turn): void {
   const ended = [...jobs.values()].flatMap(({ id, state }) =>
     state.phase === 'ended' ? [{ id, at: state.at }] : [],
   );
   ended.sort((a, b) => a.at - b.at);
-  for (const { id } of ended.slice(0, Math.max(0, ended.length - maxJobs))) jobs.delete(id);
+  for (const { id } of ended.slice(0, Math.max(0, ended.length - maxJobs))) {
+    jobs.delete(id);
+    touched.jobs.add(id);
+  }
 }
 
 function knownJob(turn: Turn, request: Request, id: JobId): JobRecord | undefined {

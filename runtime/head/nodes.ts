@@ -5,13 +5,23 @@ import type { ProcessId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
 import { actorExited } from './actors.js';
 import { endJob } from './jobs.js';
+import { rejoinNode } from './rejoin.js';
 import type { NodeRecord } from './state.js';
 import type { Turn } from './turn.js';
 
 export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.join'>): void {
   const { id, node, name, resources, gpus, labels } = message;
-  const taken = [...turn.state.nodes.values()].some((other) => other.name === name);
-  if (taken) {
+  if (turn.state.nodes.has(node)) {
+    // Asked again by an agent that missed the answer.
+    rejoinNode(turn, from, { node, actors: [], exits: [], jobs: [], jobExits: [] });
+    turn.reply({ from, id }, null);
+    return;
+  }
+  const namesake = [...turn.state.nodes.values()].find((other) => other.name === name);
+  if (namesake && namesake.awayUntil !== undefined) {
+    // Whoever starts a node by its old name after a crash knows that the old one is gone.
+    loseNode(turn, namesake, 'another of that name has joined');
+  } else if (namesake) {
     const text = `a node named ${name} is here already; choose another with --name`;
     turn.fail({ from, id }, new RuntimeError('E_NAME_TAKEN', text));
     return;
@@ -27,7 +37,9 @@ export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.j
     gpuFree: new Map(gpus.map(({ uuid }) => [uuid, 10_000])),
     beatAt: turn.at,
     lagMs: 0,
+    awayUntil: undefined,
   });
+  turn.touched.nodes.add(node);
   turn.reply({ from, id }, null);
   turn.hasChanged = true;
 }
@@ -44,6 +56,7 @@ export function loseNode(turn: Turn, node: NodeRecord, why: string): void {
     endJob(turn, job, { phase: job.isStopping ? 'stopped' : 'failed', message });
   }
   turn.state.nodes.delete(node.id);
+  turn.touched.nodes.add(node.id);
   turn.hasChanged = true;
   for (const actor of [...turn.state.actors.values()]) {
     const { state } = actor;
@@ -62,9 +75,19 @@ export function checkBeats(turn: Turn): void {
   state.tickedAt = at;
   // The head itself stood still: the beats of that time are waiting in its sockets.
   if (asleepMs > nodeTimeoutMs / 2) {
-    for (const node of state.nodes.values()) node.beatAt = at;
+    for (const node of state.nodes.values()) {
+      node.beatAt = at;
+      if (node.awayUntil !== undefined) node.awayUntil += asleepMs;
+    }
+    if (state.ownersUntil !== undefined) state.ownersUntil += asleepMs;
   }
   for (const node of [...state.nodes.values()]) {
+    if (node.awayUntil !== undefined) {
+      if (at < node.awayUntil) continue;
+      const within = `${settings.rejoinTimeoutMs / 1000} s after the head was restarted`;
+      loseNode(turn, node, `not back ${within}`);
+      continue;
+    }
     const silentMs = at - node.beatAt;
     if (silentMs <= nodeTimeoutMs) continue;
     turn.send(node.agent, { kind: 'node.stop', why: 'declared dead: no beat' });

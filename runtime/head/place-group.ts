@@ -3,7 +3,7 @@
 import { type LabelSelector, mismatch } from '../labels.js';
 import type { Quantities } from '../resources.js';
 import type { GroupStrategy } from '../wire/messages.js';
-import { emptyCluster, type Placement } from './place.js';
+import { emptyCluster, isHere, notBack, type Placement } from './place.js';
 import { idleRoom, misfit, type Room, takeFrom } from './room.js';
 import type { NodeRecord } from './state.js';
 
@@ -20,11 +20,14 @@ export function placeGroup(
     return reasons.length > 0 ? [`node ${node.name}: ${reasons.join(', ')}`] : [];
   });
   const candidates = nodes.filter((node) => mismatch(labels, node.labels).length === 0);
-  const now = spreadOver(candidates, bundles, strategy, (node) => node);
+  const now = spreadOver(candidates.filter(isHere), bundles, strategy, (node) => node);
   if (now.ok) return now;
   const idle = spreadOver(candidates, bundles, strategy, idleRoom);
   const never = !idle.ok && idle.certain;
-  return { ok: false, never, why: [...(never ? idle.why : now.why), ...others] };
+  const away = candidates
+    .filter((node) => !isHere(node))
+    .map(({ name }) => `node ${name}: ${notBack}`);
+  return { ok: false, never, why: [...(never ? idle.why : [...now.why, ...away]), ...others] };
 }
 
 type Spread =

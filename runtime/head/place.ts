@@ -14,6 +14,10 @@ export type Placement<Place> =
 export const emptyCluster =
   'the cluster has no node yet; start one with: patchbay start --address URL';
 
+/** Nothing is placed on a node that is away, but it counts for what can be placed ever. */
+export const isHere = ({ awayUntil }: NodeRecord): boolean => awayUntil === undefined;
+export const notBack = 'not back since the head was restarted';
+
 /** What an actor or task asks of its node besides room. */
 export interface NodeWish {
   /** @default 'spread' */
@@ -37,13 +41,15 @@ export function placeOne(
     ...mismatch(labels, node.labels),
     ...misfit(need, room),
   ];
-  const fitting = candidates.filter((node) => reasons(node, node).length === 0);
+  const now = (node: NodeRecord): readonly string[] =>
+    isHere(node) ? reasons(node, node) : [notBack];
+  const fitting = candidates.filter((node) => now(node).length === 0);
   const best = fitting.sort(preference(need, strategy))[0];
   if (best) return { ok: true, place: best };
   const never = candidates.every((node) => reasons(node, idleRoom(node)).length > 0);
   const why = candidates.map((node) => {
-    const text = reasons(node, never ? idleRoom(node) : node).join(', ');
-    return `node ${node.name}: ${text}`;
+    const text = never ? reasons(node, idleRoom(node)) : now(node);
+    return `node ${node.name}: ${text.join(', ')}`;
   });
   return { ok: false, never, why };
 }

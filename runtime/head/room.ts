@@ -10,7 +10,8 @@ export interface Room {
   readonly gpuFree: ReadonlyMap<string, number>;
 }
 
-const whole = 10_000;
+/** One GPU. */
+export const whole = 10_000;
 
 /**
  * Which GPUs to take for `units` of 1/10,000: a fraction comes from one GPU (the fullest that has it), more than one
@@ -59,9 +60,18 @@ export function claim(
   need: Quantities,
 ): Claim {
   const gpus = takeGpus(room, need['gpu'] ?? 0) ?? new Map<string, number>();
+  const taken = { node, need, gpus };
+  take(room, taken);
+  return taken;
+}
+
+/** Count what is claimed already. */
+export function take(
+  room: { free: Quantities; readonly gpuFree: Map<string, number> },
+  { need, gpus }: Claim,
+): void {
   room.free = minus(room.free, need);
-  for (const [uuid, units] of gpus) room.gpuFree.set(uuid, room.gpuFree.get(uuid)! - units);
-  return { node, need, gpus };
+  for (const [uuid, units] of gpus) room.gpuFree.set(uuid, (room.gpuFree.get(uuid) ?? 0) - units);
 }
 
 export function release(

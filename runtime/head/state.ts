@@ -6,7 +6,7 @@ import type { LabelSelector, Labels } from '../labels.js';
 import type { Quantities } from '../resources.js';
 import type { Address } from '../wire/address.js';
 import type { JobEnd, JobSpec } from '../wire/job-spec.js';
-import type { ActorSpec, Gpu, GroupStrategy } from '../wire/messages.js';
+import type { ActorSpec, Gpu, GroupStrategy, Message } from '../wire/messages.js';
 
 export interface NodeRecord {
   readonly id: NodeId;
@@ -20,6 +20,8 @@ export interface NodeRecord {
   readonly gpuFree: Map<string, number>;
   beatAt: number;
   lagMs: number;
+  /** Since a restart of the head it is not back; if it is not by then, it is lost. */
+  awayUntil: number | undefined;
 }
 
 /** Resources taken from one node, by an actor or by a bundle. */
@@ -111,6 +113,7 @@ export interface JobRecord {
   readonly id: JobId;
   readonly spec: JobSpec;
   readonly submittedAt: number;
+  readonly creator: Request;
   /** Who asked to be told of its end. */
   waiters: Request[];
   /** Its agent was asked to end it. */
@@ -129,6 +132,12 @@ export interface HeadState {
   /** Ids of the dead, oldest first: only the newest are remembered. */
   readonly graves: ActorId[];
   tickedAt: number | undefined;
+  /** Processes that have a link to the head. */
+  readonly present: Set<ProcessId>;
+  /** After a restart: owners that are not present by then have left. */
+  ownersUntil: number | undefined;
+  /** What was asked about actors that only a node that is away can know. */
+  held: { readonly from: ProcessId; readonly message: Message }[];
 }
 
 export const newHeadState = (): HeadState => ({
@@ -139,7 +148,12 @@ export const newHeadState = (): HeadState => ({
   members: new Map(),
   graves: [],
   tickedAt: undefined,
+  present: new Set(),
+  ownersUntil: undefined,
+  held: [],
 });
+
+export const sameRequest = (a: Request, b: Request): boolean => a.from === b.from && a.id === b.id;
 
 /** What `patchbay status` shows. */
 export interface ClusterStatus {
@@ -151,6 +165,8 @@ export interface ClusterStatus {
     readonly gpus: readonly Gpu[];
     readonly labels: Labels;
     readonly lagMs: number;
+    /** Not back since the head was restarted. */
+    readonly isAway: boolean;
   }[];
   readonly actors: readonly {
     readonly id: ActorId;

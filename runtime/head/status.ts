@@ -7,14 +7,15 @@ export function statusOf(state: HeadState, at: number): ClusterStatus {
   const nameOf = (id: string): string =>
     [...state.nodes.values()].find((node) => node.id === id)?.name ?? id;
   return {
-    nodes: [...state.nodes.values()].map(({ id, name, total, free, gpus, labels, lagMs }) => ({
-      id,
-      name,
-      total: toResources(total),
-      free: toResources(free),
-      gpus,
-      labels,
-      lagMs,
+    nodes: [...state.nodes.values()].map((node) => ({
+      id: node.id,
+      name: node.name,
+      total: toResources(node.total),
+      free: toResources(node.free),
+      gpus: node.gpus,
+      labels: node.labels,
+      lagMs: node.lagMs,
+      isAway: node.awayUntil !== undefined,
     })),
     actors: [...state.actors.values()].map((actor) => {
       const note = noteOf(actor, at);

@@ -36,6 +36,7 @@ export class HeadMetrics {
   constructor(head: HeadView, stats: ReadonlyMap<NodeId, NodeStats>) {
     this.#head = head;
     this.#stats = stats;
+    this.#lastGrave = head.state().graves.at(-1);
     this.#lag.enable();
     this.#registerState();
     this.#registerTraffic();

@@ -120,3 +120,20 @@ export const actorSpec: Check = record({
   reusable: optional(flag),
   getIfExists: optional(flag),
 });
+
+export const livingActor: Check = record({
+  actor: text,
+  label: text,
+  spec: actorSpec,
+  owner: text,
+  request: count,
+  restarts: count,
+  gpus: listOf(text),
+  address: optional(address),
+});
+
+export const actorExit: Check = record({ actor: text, restarts: count, cause: error });
+
+export const livingJob: Check = record({ job: text, members: listOf(text), isStarted: flag });
+
+export const jobExit: Check = record({ job: text, end: jobEnd });

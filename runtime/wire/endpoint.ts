@@ -8,7 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { LinkLostError, RuntimeError } from '../errors.js';
+import { LinkLostError, messageOf, RuntimeError } from '../errors.js';
 import { newProcessId, type ProcessId } from '../ids.js';
 import type { Address } from './address.js';
 import { dial } from './dial.js';
@@ -24,7 +24,8 @@ import { guardHttp, type HttpHandler } from './http.js';
 import { memoryLoop } from './link.js';
 import { authenticated, Listener, refuse } from './listener.js';
 import type { Message, MessageOf, Role } from './messages.js';
-import { Peer } from './peer.js';
+import { Peer, type PeerEvents } from './peer.js';
+import { type Reconnect, redial } from './redial.js';
 import type { Revive } from './value.js';
 import { type LinkLimits, linkLimits, WebSocketLink } from './websocket-link.js';
 
@@ -39,6 +40,10 @@ export interface EndpointEvents {
 
 export interface EndpointOptions {
   readonly role: Role;
+  /** @default a new one */
+  readonly process?: ProcessId;
+  /** Of a head that will be back if it dies: how often it has started. */
+  readonly epoch?: number;
   readonly token: string;
   readonly events: EndpointEvents;
   /** What stands for an actor reference that arrives over `peer`. */
@@ -65,6 +70,7 @@ export class Endpoint {
   readonly #peers = new Map<ProcessId, Peer>();
   readonly #hellos = new Map<Peer, Hello>();
   readonly #dialling = new Set<ProcessId>();
+  readonly #redials = new Set<AbortController>();
   readonly #listener: Listener;
   readonly #sockets = new WebSocketServer({
     noServer: true,
@@ -77,7 +83,8 @@ export class Endpoint {
   constructor(options: EndpointOptions) {
     this.#options = options;
     this.limits = { ...linkLimits, ...options.limits };
-    this.hello = { process: newProcessId(), role: options.role, machine };
+    const { role, process = newProcessId(), epoch } = options;
+    this.hello = { process, role, machine, ...(epoch === undefined ? {} : { epoch }) };
     this.#listener = new Listener({
       maxUnauthenticated: options.maxUnauthenticated ?? 64,
       handshakeMs: options.handshakeMs ?? 5_000,
@@ -144,26 +151,55 @@ export class Endpoint {
   /**
    * Dial somebody whose process id is not known yet.
    *
+   * @param reconnect Wait for a head that says that it will be back.
    * @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN` or `E_PROTOCOL`.
    */
-  async connect(url: string): Promise<Peer> {
+  async connect(url: string, reconnect?: Reconnect): Promise<Peer> {
     const { socket, hello } = await dial(url, this.#options.token, this.hello);
-    const peer = this.#newPeer(hello.process, hello.role);
+    const returns = reconnect && reconnect.timeoutMs > 0 && hello.epoch !== undefined;
+    const interrupted = (peer: Peer, why: string): boolean => {
+      if (returns && !this.#closed) void this.#redial(url, peer, reconnect, why);
+      return returns === true && !this.#closed;
+    };
+    const peer = this.#newPeer(hello.process, hello.role, returns ? { interrupted } : {});
     this.#hellos.set(peer, hello);
-    peer.attach(new WebSocketLink(socket, this.limits));
+    peer.attach(new WebSocketLink(socket, this.limits), reconnect?.greeting?.());
     return peer;
+  }
+
+  /** Until a restarted head answers, or the peer closes with why there will be none. */
+  async #redial(url: string, peer: Peer, reconnect: Reconnect, why: string): Promise<void> {
+    const stop = new AbortController();
+    this.#redials.add(stop);
+    try {
+      const { socket, hello } = await redial({
+        url,
+        dial: () => dial(url, this.#options.token, this.hello),
+        known: this.#hellos.get(peer)!,
+        timeoutMs: reconnect.timeoutMs,
+        why,
+        signal: stop.signal,
+      });
+      this.#hellos.set(peer, hello);
+      peer.attach(new WebSocketLink(socket, this.limits), reconnect.greeting?.());
+    } catch (error) {
+      peer.fail(new LinkLostError('E_PEER_LOST', `${peer.name}: ${messageOf(error)}`));
+    } finally {
+      this.#redials.delete(stop);
+    }
   }
 
   async close(why = 'closed'): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    for (const redial of this.#redials) redial.abort();
     for (const peer of [...this.#peers.values()]) peer.close(why);
     await this.#listener.close();
     this.#sockets.close();
     if (this.#address?.unix) rmSync(this.#address.unix, { force: true });
   }
 
-  #newPeer(process: ProcessId, role: Role): Peer {
+  #newPeer(process: ProcessId, role: Role, more: Pick<PeerEvents, 'interrupted'> = {}): Peer {
     const { events } = this.#options;
     const peer = new Peer(
       process,
@@ -171,6 +207,7 @@ export class Endpoint {
       {
         message: (from, message) => events.message(from, message),
         ...(events.latest ? { latest: events.latest } : {}),
+        ...more,
         closed: (from, why) => {
           if (this.#peers.get(process) === from) this.#peers.delete(process);
           events.left?.(from, why);
@@ -178,6 +215,8 @@ export class Endpoint {
         },
       },
       (from) => this.#options.revive?.(from) ?? ((ref) => ref),
+      // Answers to an earlier head are not taken for answers to this one.
+      1 + (this.hello.epoch ?? 0) * 2 ** 32,
     );
     this.#peers.set(process, peer);
     return peer;

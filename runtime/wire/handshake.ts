@@ -14,6 +14,8 @@ export interface Hello {
   readonly role: Role;
   /** Machine on which the process runs; equal machines may use Unix sockets. */
   readonly machine: string;
+  /** Of a head that will be back if it dies: how often it has started. */
+  readonly epoch?: number;
 }
 
 export const helloHeader = 'x-patchbay-hello';
@@ -25,6 +27,11 @@ const schema = z.object({
   process: z.string().min(1).max(64),
   role: z.enum(['head', 'agent', 'host', 'driver']),
   machine: z.string().max(200),
+  epoch: z
+    .int()
+    .positive()
+    .max(2 ** 20)
+    .optional(),
 });
 
 export const encodeHello = (hello: Hello): string =>
@@ -41,11 +48,16 @@ export function decodeHello(header: string | string[] | undefined): Hello | stri
   }
   const parsed = schema.safeParse(value);
   if (!parsed.success) return 'malformed hello';
-  const { oldest, newest, process, role, machine } = parsed.data;
+  const { oldest, newest, process, role, machine, epoch } = parsed.data;
   if (oldest > protocol.newest || newest < protocol.oldest) {
     return `protocol ${oldest}-${newest} is not spoken here, only ${protocol.oldest}-${protocol.newest}`;
   }
-  return { process: process as ProcessId, role, machine };
+  return {
+    process: process as ProcessId,
+    role,
+    machine,
+    ...(epoch === undefined ? {} : { epoch }),
+  };
 }
 
 export const bearer = (token: string): string => `Bearer ${token}`;

@@ -8,8 +8,12 @@ export const lanes: readonly Lane[] = ['control', 'call', 'latest', 'object'];
 
 export interface LinkEvents {
   frame(bytes: Uint8Array<ArrayBuffer>): void;
-  /** Once, whoever closed it. */
-  closed(why: string): void;
+  /**
+   * Once, whoever closed it.
+   *
+   * @param isMeant The other side closed it on purpose; otherwise it broke, or one of both was at fault.
+   */
+  closed(why: string, isMeant: boolean): void;
 }
 
 export interface Link {
@@ -71,7 +75,7 @@ class MemoryLink implements Link {
     if (this.#closed) return;
     this.#closed = true;
     setImmediate(() => {
-      this.#events?.closed(why);
+      this.#events?.closed(why, true);
       this.#other?.close(why);
     });
   }

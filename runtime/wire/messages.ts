@@ -67,6 +67,41 @@ export type SchedulingStrategy =
   | 'spread'
   | 'pack'
   | { readonly node: string; readonly soft?: boolean };
+/** An actor on a node, as its agent tells it to a head that was restarted. */
+export interface LivingActor {
+  readonly actor: ActorId;
+  readonly label: string;
+  /** Without `args`: the head knows them, or they are empty. */
+  readonly spec: ActorSpec;
+  readonly owner: ProcessId;
+  /** Id of the owner's `actor.create`. */
+  readonly request: number;
+  readonly restarts: number;
+  /** Taken, by uuid. */
+  readonly gpus: readonly string[];
+  /** Absent while it starts. */
+  readonly address?: Address;
+}
+
+/** How an actor ended that had begun anew `restarts` times. */
+export interface ActorExit {
+  readonly actor: ActorId;
+  readonly restarts: number;
+  readonly cause: WireError;
+}
+
+/** A job on a node. */
+export interface LivingJob {
+  readonly job: JobId;
+  /** Processes that are known to work for it. */
+  readonly members: readonly ProcessId[];
+  readonly isStarted: boolean;
+}
+
+export interface JobExit {
+  readonly job: JobId;
+  readonly end: JobEnd;
+}
 
 export const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
 export type GroupStrategy = (typeof strategies)[number];
@@ -127,6 +162,16 @@ export type ToHead =
       readonly resources: Quantities;
       readonly gpus: readonly Gpu[];
       readonly labels: Labels;
+    }
+  /** A node is back at a head that was restarted: told before anything else, answered only if it has to end (`node.stop`). */
+  | {
+      readonly kind: 'node.rejoin';
+      readonly node: NodeId;
+      readonly actors: readonly LivingActor[];
+      /** The last ones, whether they were told before or not. */
+      readonly exits: readonly ActorExit[];
+      readonly jobs: readonly LivingJob[];
+      readonly jobExits: readonly JobExit[];
     }
   | { readonly kind: 'node.beat'; readonly node: NodeId; readonly lagMs: number }
   | { readonly kind: 'actor.alive'; readonly actor: ActorId; readonly address: Address }
@@ -284,6 +329,11 @@ export type ToAgent =
       readonly gpus: readonly string[];
       /** Of its last life; empty if it left none. */
       readonly snapshot: Uint8Array;
+      readonly owner: ProcessId;
+      /** Id of the owner's `actor.create`. */
+      readonly request: number;
+      /** How often it has begun anew. */
+      readonly restarts: number;
     }
   | { readonly kind: 'actor.stop'; readonly actor: ActorId }
   | { readonly kind: 'node.stop'; readonly why: string };

@@ -7,7 +7,7 @@ import { LinkLostError, messageOf, RuntimeError, toWireError } from '../errors.j
 import type { ProcessId } from '../ids.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import { LatestLane, type LatestTraffic } from './latest-lane.js';
-import type { Lane, Link } from './link.js';
+import { type Lane, type Link, lanes } from './link.js';
 import type { Message, MessageOf } from './messages.js';
 import { aborted, isRequest, PendingAnswers, type RequestBody } from './pending.js';
 import { InboundStream } from './stream.js';
@@ -20,6 +20,12 @@ export interface PeerEvents {
   latest?(peer: Peer, message: MessageOf<'latest'>, frame: Uint8Array<ArrayBuffer>): void;
   /** A credit for a message that this process only passed on. @default it is for this peer's own lane */
   credit?(message: MessageOf<'latest.credit'>): void;
+  /**
+   * The link broke. True keeps the peer: it waits for another link, and what is unanswered is asked again then.
+   *
+   * @default it closes
+   */
+  interrupted?(peer: Peer, why: string): boolean;
   /** Once. Pending requests have been rejected with `E_PEER_LOST` already. */
   closed(peer: Peer, why: string): void;
 }
@@ -49,7 +55,9 @@ export class Peer {
   };
   #unsent: Parameters<Link['send']>[] = [];
   #link: Link | undefined;
-  #nextId = 1;
+  #nextId: number;
+  /** It waits for another link. */
+  #isAway = false;
   #flushing = false;
   #closed: string | undefined;
 
@@ -58,7 +66,9 @@ export class Peer {
     name: string,
     events: PeerEvents,
     revive: (peer: Peer) => Revive,
+    firstId = 1,
   ) {
+    this.#nextId = firstId;
     this.process = process;
     this.name = name;
     this.#events = events;
@@ -83,8 +93,12 @@ export class Peer {
     return this.#link !== undefined;
   }
 
-  /** Give the peer its link; what waited goes out first. */
-  attach(link: Link): void {
+  /**
+   * Give the peer its link; what waited goes out first.
+   *
+   * @param greeting Told before anything else.
+   */
+  attach(link: Link, greeting: readonly Message[] = []): void {
     if (this.#closed !== undefined) {
       link.close(this.#closed);
       return;
@@ -92,8 +106,14 @@ export class Peer {
     this.#link = link;
     link.open({
       frame: (bytes) => this.#receive(bytes),
-      closed: (why) => this.#end(new LinkLostError('E_PEER_LOST', `${this.name}: ${why}`)),
+      closed: (why, isMeant) => this.#lose(why, isMeant),
     });
+    if (this.#isAway) {
+      this.#isAway = false;
+      for (const message of [...greeting, ...this.#pending.repeats]) this.send(message);
+      return;
+    }
+    for (const message of greeting) this.send(message);
     const unsent = this.#unsent;
     this.#unsent = [];
     try {
@@ -116,7 +136,7 @@ export class Peer {
   }
 
   send(message: Message, lane: Lane = 'call'): void {
-    if (this.#closed !== undefined) return;
+    if (this.#closed !== undefined || this.#isAway) return;
     this.#outbox[lane].push(message);
     if (this.#flushing) return;
     this.#flushing = true;
@@ -160,8 +180,13 @@ export class Peer {
           then(value);
         };
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#pending.add(id, { resolve: settle(resolve), reject: settle(reject) });
-      this.send({ ...body, id } as Message, lane);
+      const message = { ...body, id } as Message;
+      this.#pending.add(
+        id,
+        { resolve: settle(resolve), reject: settle(reject) },
+        this.#events.interrupted ? message : undefined,
+      );
+      this.send(message, lane);
     });
   }
 
@@ -175,7 +200,7 @@ export class Peer {
         this.send({ kind: 'cancel', id }, 'control');
       },
     });
-    if (this.#closed !== undefined) {
+    if (this.#closed !== undefined || this.#isAway) {
       stream.fail(this.#lost());
     } else {
       this.#pending.add(id, stream);
@@ -204,7 +229,10 @@ export class Peer {
   }
 
   #lost(): Error {
-    return new LinkLostError('E_PEER_LOST', `${this.name}: ${this.#closed}`);
+    return new LinkLostError(
+      'E_PEER_LOST',
+      `${this.name}: ${this.#closed ?? 'the link is broken'}`,
+    );
   }
 
   #flush(): void {
@@ -289,6 +317,19 @@ export class Peer {
       default:
         this.#events.message(this, message);
     }
+  }
+
+  #lose(why: string, isMeant: boolean): void {
+    const error = new LinkLostError('E_PEER_LOST', `${this.name}: ${why}`);
+    if (this.#closed !== undefined || isMeant || !this.#events.interrupted?.(this, why)) {
+      this.#end(error);
+      return;
+    }
+    // What was not a request would be out of date by then, or is told again by whoever has sent it.
+    this.#link = undefined;
+    this.#isAway = true;
+    for (const lane of lanes) this.#outbox[lane] = [];
+    this.#pending.failStreams(error);
   }
 
   #end(error: Error): void {

@@ -19,13 +19,31 @@ interface Waiting {
 
 export class PendingAnswers {
   readonly #waiting = new Map<number, Waiting | InboundStream>();
+  /** What is sent again if the other side begins anew: requests, and that one was given up. */
+  readonly #repeats = new Map<number, Message>();
 
-  add(id: number, waiting: Waiting | InboundStream): void {
+  /** @param request If it can be made again, as often as need be. */
+  add(id: number, waiting: Waiting | InboundStream, request?: Message): void {
     this.#waiting.set(id, waiting);
+    if (request) this.#repeats.set(id, request);
   }
 
+  /** Nobody waits any more. The other side may not have heard, so it is told again until it answers. */
   forget(id: number): void {
     this.#waiting.delete(id);
+    if (this.#repeats.has(id)) this.#repeats.set(id, { kind: 'cancel', id });
+  }
+
+  /** In the order in which they were sent first. */
+  get repeats(): readonly Message[] {
+    return [...this.#repeats.values()];
+  }
+
+  /** A stream cannot be begun again in its middle. */
+  failStreams(error: Error): void {
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting instanceof InboundStream) this.fail(id, error);
+    }
   }
 
   fail(id: number, error: Error): void {
@@ -66,6 +84,7 @@ export class PendingAnswers {
   #take(id: number): Waiting | InboundStream | undefined {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    this.#repeats.delete(id);
     return waiting;
   }
 }

@@ -36,6 +36,6 @@ export class PortLink implements Link {
   #end(why: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#events?.closed(why);
+    this.#events?.closed(why, true);
   }
 }

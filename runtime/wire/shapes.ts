@@ -4,6 +4,7 @@
  */
 
 import {
+  actorExit,
   actorSpec,
   address,
   any,
@@ -14,10 +15,13 @@ import {
   flag,
   gpu,
   jobEnd,
+  jobExit,
   jobSpec,
   labels,
   list,
   listOf,
+  livingActor,
+  livingJob,
   nodeStats,
   objectPlace,
   oneOf,
@@ -85,6 +89,9 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     spec: actorSpec,
     gpus: listOf(text),
     snapshot: bytes,
+    owner: text,
+    request: count,
+    restarts: count,
   },
   'actor.stop': { actor: text },
   'node.stop': { why: text },
@@ -137,6 +144,13 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'store.free': { keys: listOf(text) },
   'store.collect': { id: count },
   'store.list': { id: count },
+  'node.rejoin': {
+    node: text,
+    actors: listOf(livingActor),
+    exits: listOf(actorExit),
+    jobs: listOf(livingJob),
+    jobExits: listOf(jobExit),
+  },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

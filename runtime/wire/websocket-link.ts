@@ -39,6 +39,8 @@ export const linkLimits: LinkLimits = {
 /** They take turns; `control` does not wait for them. */
 const others = lanes.slice(1);
 
+/** Of a WebSocket that is closed on purpose. */
+const meantCode = 1000;
 const prefixBytes = 8;
 /** Frames up to this go out in one message, copied behind their prefix; larger ones are sent from where they lie. */
 const inlineBytes = 16 * 1024;
@@ -93,7 +95,10 @@ export class WebSocketLink implements Link {
     });
     this.#socket.on('error', (error) => this.#end(error.message));
     this.#socket.on('close', (code, reason) =>
-      this.#end(reason.length > 0 ? reason.toString() : `socket closed with code ${code}`),
+      this.#end(
+        reason.length > 0 ? reason.toString() : `socket closed with code ${code}`,
+        code === meantCode,
+      ),
     );
     if (this.#socket.readyState === this.#socket.CLOSED) this.#end('socket closed');
     this.#pings = setInterval(() => this.#ping(), this.#limits.pingMs);
@@ -121,7 +126,7 @@ export class WebSocketLink implements Link {
 
   close(why: string): void {
     if (this.#closed !== undefined) return;
-    this.#shut(1000, why);
+    this.#shut(meantCode, why);
     this.#end(why);
   }
 
@@ -246,12 +251,12 @@ export class WebSocketLink implements Link {
     this.#socket.ping();
   }
 
-  #end(why: string): void {
+  #end(why: string, isMeant = false): void {
     if (this.#closed !== undefined) return;
     this.#closed = why;
     clearInterval(this.#pings);
     for (const lane of lanes) this.#queues[lane].length = 0;
     this.#partial.clear();
-    this.#events?.closed(why);
+    this.#events?.closed(why, isMeant);
   }
 }

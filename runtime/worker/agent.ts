@@ -21,6 +21,7 @@ import { type GroupExit, inWords } from './group-process.js';
 import { JobRunner } from './job-runner.js';
 import { Loader } from './loader.js';
 import { inGib, MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
+import { NodeRoll } from './node-roll.js';
 import { HostPool, type HostProcess } from './pool.js';
 import { type RunningActor, watchedHost } from './running-actor.js';
 
@@ -41,8 +42,15 @@ export interface AgentOptions {
   readonly prewarm?: number;
   /** Shared memory for large objects. @default 30 % of the machine's, and no more than /dev/shm has */
   readonly objectStoreBytes?: number;
+  /**
+   * Wait for so long, in milliseconds, for a head that was killed to be started again; actors live on meanwhile. After
+   * that the node ends. Only for a head with a journal; for others the node ends at once. @default 60_000
+   */
+  readonly reconnectTimeoutMs?: number;
   readonly log: Logger;
 }
+
+export const defaultReconnectMs = 60_000;
 
 const beatMs = 1_000;
 /** An actor's dispose hook may take this long. */
@@ -67,10 +75,12 @@ export class Agent implements AsyncDisposable {
   readonly #observer: AgentObserver;
   readonly #jobs: JobRunner;
   readonly #actors = new Map<ActorId, RunningActor>();
+  readonly #roll = new NodeRoll();
   /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
   readonly #hosts = new Map<number, Peer>();
   readonly #awaited = new Map<number, (peer: Peer) => void>();
   #head: Peer | undefined;
+  #hasJoined = false;
   #pool: HostPool | undefined;
   #memory: MemoryWatch | undefined;
   #beats: NodeJS.Timeout | undefined;
@@ -95,7 +105,10 @@ export class Agent implements AsyncDisposable {
       pool: () => this.#pool!,
       peerOf: (host) => this.#peerOf(host),
       file: (code) => this.#fileOf(code),
-      tellHead: (message) => this.#head?.send(message),
+      tellHead: (message) => {
+        this.#roll.ofJob(message);
+        this.#head?.send(message);
+      },
       observer: this.#observer,
     });
     this.ended = new Promise((resolve) => {
@@ -145,8 +158,10 @@ export class Agent implements AsyncDisposable {
       labels = {},
       bind = '127.0.0.1',
       prewarm = 1,
+      reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
     } = this.#options;
-    this.#head = await this.#endpoint.connect(headUrl);
+    const greeting = (): Message[] => (this.#hasJoined ? [this.#roll.tell(this.id)] : []);
+    this.#head = await this.#endpoint.connect(headUrl, { timeoutMs, greeting });
     const address = await this.#endpoint.listen({
       host: bind,
       port: 0,
@@ -177,12 +192,14 @@ export class Agent implements AsyncDisposable {
       gpus,
       labels: { machine: hostname(), ...(gpus[0] ? { gpu: gpus[0].name } : {}), ...labels },
     });
+    this.#hasJoined = true;
     const lag = monitorEventLoopDelay();
     lag.enable();
     this.#beats = setInterval(() => {
       const lagMs = lag.max / 1e6;
       lag.reset();
-      this.#head?.send({ kind: 'node.beat', node: this.id, lagMs }, 'control');
+      if (!this.#head?.linked) return;
+      this.#head.send({ kind: 'node.beat', node: this.id, lagMs }, 'control');
       this.#observer.beat();
     }, beatMs);
     this.#log.info({ node: this.name, head: headUrl }, 'node joined');
@@ -210,6 +227,7 @@ export class Agent implements AsyncDisposable {
         void this.#stop(message.actor);
         return;
       case 'job.start':
+        this.#roll.jobBegins(message.job);
         this.#jobs.start(message);
         return;
       case 'job.stop':
@@ -227,13 +245,9 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  async #startActor({
-    actor,
-    label,
-    spec,
-    gpus,
-    snapshot,
-  }: MessageOf<'actor.start'>): Promise<void> {
+  async #startActor(message: MessageOf<'actor.start'>): Promise<void> {
+    const { actor, label, spec, gpus, snapshot } = message;
+    this.#roll.begins(message);
     let host: HostProcess;
     try {
       host = this.#pool!.take(gpus, spec.reusable ? spec.code : undefined);
@@ -259,6 +273,7 @@ export class Agent implements AsyncDisposable {
         nodeName: this.name,
         headUrl: this.#options.headUrl,
       });
+      this.#roll.isUp(actor, address);
       this.#head?.send({ kind: 'actor.alive', actor, address });
     } catch (error) {
       await this.#failStart(actor, running, error);
@@ -363,6 +378,7 @@ export class Agent implements AsyncDisposable {
 
   #report(actor: ActorId, cause: WireError): void {
     this.#log.info({ actor, cause: cause.message }, 'actor ended');
+    this.#roll.ended(actor, cause);
     this.#head?.send({ kind: 'actor.exited', actor, cause });
   }
 }

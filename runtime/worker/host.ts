@@ -58,6 +58,8 @@ export class Host {
   readonly #watch: HostWatch;
   readonly #onOrphan: () => void;
   #head: Promise<Peer> | undefined;
+  /** What it has told the head last, by kind: a head that was restarted may have missed it. */
+  readonly #told = new Map<Message['kind'], Message>();
   #headUrl = '';
   #namespace: string | undefined;
   #ownClient: ClusterClient | undefined;
@@ -239,6 +241,7 @@ export class Host {
 
   /** A head that is gone has no use for it. */
   #tellHead(message: Message): void {
+    this.#told.set(message.kind, message);
     this.#headPeer().then(
       (head) => head.send(message),
       () => undefined,
@@ -260,6 +263,7 @@ export class Host {
     here.executor.stop();
     this.#watch.report();
     this.#actor = undefined;
+    this.#told.clear();
     return this.#watch.handOver(here.ref) ?? null;
   }
 
@@ -272,7 +276,12 @@ export class Host {
   }
 
   #headPeer(): Promise<Peer> {
-    this.#head ??= this.#endpoint.connect(this.#headUrl);
+    // For as long as the agent does: this process ends with it.
+    const timeoutMs = Number.POSITIVE_INFINITY;
+    this.#head ??= this.#endpoint.connect(this.#headUrl, {
+      timeoutMs,
+      greeting: () => [...this.#told.values()],
+    });
     this.#head.catch(() => {
       this.#head = undefined;
     });

@@ -1,7 +1,16 @@
 /** A head without sockets: events go in one by one, what it sends is kept. */
 
 import type { WireError } from '../../runtime/errors.js';
-import { type BrainSettings, brainSettings, type Effect, step } from '../../runtime/head/brain.js';
+import {
+  type BrainSettings,
+  brainSettings,
+  type Effect,
+  type HeadEvent,
+  step,
+} from '../../runtime/head/brain.js';
+import { MemoryJournal } from '../../runtime/head/journal.js';
+import { changesOf, type HeadRow, headKey } from '../../runtime/head/records.js';
+import { restore } from '../../runtime/head/restore.js';
 import { type HeadState, newHeadState } from '../../runtime/head/state.js';
 import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../../runtime/ids.js';
 import type { LabelSelector, Labels } from '../../runtime/labels.js';
@@ -11,6 +20,9 @@ import type {
   ActorSpec,
   Gpu,
   GroupStrategy,
+  JobExit,
+  LivingActor,
+  LivingJob,
   Message,
   MessageOf,
   Role,
@@ -21,26 +33,54 @@ export const driver = 'driver' as ProcessId;
 export const gpuNamed = (uuid: string): Gpu => ({ index: 0, uuid, name: 'H100', memoryMb: 80_000 });
 
 export class HeadScript {
-  readonly state: HeadState = newHeadState();
+  state: HeadState = newHeadState();
   at = 0;
+  /** The last `actor.create` or `group.create`. */
+  lastRequest: Message | undefined;
+  readonly #journal = new MemoryJournal();
+  /** What agents were told, last of each actor. */
+  readonly #started = new Map<ActorId, MessageOf<'actor.start'>>();
   readonly #settings: BrainSettings;
   #nextId = 1;
 
   constructor(settings: Partial<BrainSettings> = {}) {
     this.#settings = { ...brainSettings, ...settings };
+    const head: HeadRow = { cluster: 'cluster' as ProcessId, epoch: 1 };
+    this.#journal.write([{ key: headKey, value: head }]);
   }
 
   message(from: ProcessId, message: Message): readonly Effect[] {
-    return step(this.state, { at: this.at, from, message }, this.#settings);
+    return this.#step({ at: this.at, from, message });
+  }
+
+  joined(process: string): readonly Effect[] {
+    return this.#step({ at: this.at, joined: process as ProcessId });
   }
 
   left(process: string, role: Role, why = 'gone'): readonly Effect[] {
-    return step(this.state, { at: this.at, left: process as ProcessId, role, why }, this.#settings);
+    return this.#step({ at: this.at, left: process as ProcessId, role, why });
   }
 
   tick(at: number): readonly Effect[] {
     this.at = at;
-    return step(this.state, { at, tick: true }, this.#settings);
+    return this.#step({ at, tick: true });
+  }
+
+  /** Only the journal is left, and what links bring. */
+  crash(): void {
+    this.state = restore(this.#journal.rows(), this.at, this.#settings).state;
+  }
+
+  /** What a head that started now would know. */
+  remembered(): HeadState {
+    return restore(this.#journal.rows(), this.at, this.#settings).state;
+  }
+
+  #step(event: HeadEvent): readonly Effect[] {
+    const { effects, touched } = step(this.state, event, this.#settings);
+    this.#journal.write(changesOf(this.state, touched));
+    for (const start of starts(effects)) this.#started.set(start.actor, start);
+    return effects;
   }
 
   /** Node `n` with agent `agent-n`. */
@@ -49,16 +89,47 @@ export class HeadScript {
     resources: Resources,
     gpus: readonly string[] = [],
     labels: Labels = {},
+    node: string = name,
   ): readonly Effect[] {
-    return this.message(agentOf(name), {
+    return this.message(agentOf(node), {
       kind: 'node.join',
       id: this.#nextId++,
-      node: name as NodeId,
+      node: node as NodeId,
       name,
       resources: toQuantities({ ...resources, ...(gpus.length > 0 ? { gpu: gpus.length } : {}) }),
       gpus: gpus.map(gpuNamed),
       labels,
     });
+  }
+
+  /** Node `n` is back with what lives on it; actors that have come up have an address. */
+  rejoin(
+    name: string,
+    actors: readonly ActorId[] = [],
+    { starting = [], exits = [], jobs = [], jobExits = [] }: Rejoined = {},
+  ): readonly Effect[] {
+    const told = (actor: ActorId): LivingActor => {
+      const { kind: _, snapshot: _s, ...start } = this.#started.get(actor)!;
+      return starting.includes(actor) ? start : { ...start, address: addressOf(actor) };
+    };
+    this.joined(agentOf(name));
+    return this.message(agentOf(name), {
+      kind: 'node.rejoin',
+      node: name as NodeId,
+      actors: [...actors, ...starting].map(told),
+      exits: exits.map((actor) => ({
+        actor,
+        restarts: this.#started.get(actor)!.restarts,
+        cause: { name: 'RuntimeError', code: 'E_ACTOR_DEAD', message: 'died of SIGKILL' },
+      })),
+      jobs,
+      jobExits,
+    });
+  }
+
+  /** Make a request as it was made before. */
+  again(from: ProcessId, message: Message): Asked {
+    return { id: 'id' in message ? message.id : 0, effects: this.message(from, message) };
   }
 
   create(options: Created = {}): Asked {
@@ -71,7 +142,9 @@ export class HeadScript {
       ...rest,
     };
     const id = this.#nextId++;
-    return { id, effects: this.message(from, { kind: 'actor.create', id, spec }) };
+    const message = { kind: 'actor.create', id, spec } as const;
+    this.lastRequest = message;
+    return { id, effects: this.message(from, message) };
   }
 
   /** A created actor that has come up. */
@@ -124,6 +197,7 @@ export class HeadScript {
     const id = this.#nextId++;
     const needs = bundles.map(toQuantities);
     const message = { kind: 'group.create', id, bundles: needs, strategy, labelSelector } as const;
+    this.lastRequest = message;
     return { id, effects: this.message(from, message) };
   }
 
@@ -152,6 +226,13 @@ export type Created = Partial<Omit<ActorSpec, 'resources'>> & {
   readonly from?: ProcessId;
   readonly resources?: Resources;
 };
+
+export interface Rejoined {
+  readonly starting?: readonly ActorId[];
+  readonly exits?: readonly ActorId[];
+  readonly jobs?: readonly LivingJob[];
+  readonly jobExits?: readonly JobExit[];
+}
 
 export interface Asked {
   readonly id: number;

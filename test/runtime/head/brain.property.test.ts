@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
 import type { Effect } from '../../../runtime/head/brain.js';
 import type { HeadState, NodeRecord } from '../../../runtime/head/state.js';
 import type { ActorId, ProcessId } from '../../../runtime/ids.js';
-import type { GroupStrategy } from '../../../runtime/wire/messages.js';
-import { agentOf, HeadScript, starts, stops } from '../../helpers/head-events.js';
+import type { GroupStrategy, Message } from '../../../runtime/wire/messages.js';
+import { type Asked, agentOf, HeadScript, starts, stops } from '../../helpers/head-events.js';
 
 const letters = ['a', 'b', 'c'];
 const drivers = ['d1', 'd2'] as ProcessId[];
@@ -27,6 +28,7 @@ const event = fc.oneof(
     driver: fc.constantFrom(...drivers),
     resources: amounts,
     name: fc.option(fc.constantFrom('x', 'y')),
+    isTask: fc.boolean(),
     group: fc.option(fc.nat()),
   }),
   fc.record({
@@ -39,6 +41,13 @@ const event = fc.oneof(
     do: fc.constantFrom('alive', 'exit', 'kill', 'cancel', 'ungroup', 'verdict', 'tick'),
     pick: fc.nat(),
   }),
+  fc.record({
+    do: fc.constant('crash' as const),
+    /** Nodes whose agents have ended meanwhile, and drivers that have. */
+    gone: fc.subarray([...letters, ...drivers]),
+    /** Whether those who wait ask again before the nodes are back. */
+    askFirst: fc.boolean(),
+  }),
   fc.record({ do: fc.constant('leave' as const), who: fc.constantFrom(...letters, ...drivers) }),
 );
 
@@ -46,13 +55,17 @@ type Happening = typeof event extends fc.Arbitrary<infer E> ? E : never;
 
 /** A world around the head: agents that obey, and a memory of what they were told. */
 class World {
-  readonly head = new HeadScript();
+  readonly head = new HeadScript({ maxGraves: 3 });
   /** Hosts that exist, with whether they were told to stop. */
-  readonly running = new Map<ActorId, { readonly agent: ProcessId; stopping: boolean }>();
+  readonly running = new Map<
+    ActorId,
+    { readonly agent: ProcessId; stopping: boolean; isUp: boolean }
+  >();
   /** By letter; a node that comes back is a new one. */
   readonly #nodes = new Map<string, string>();
   #joined = 0;
   readonly #requests: { readonly from: ProcessId; readonly id: number }[] = [];
+  readonly #messages = new Map<number, Message>();
   readonly answered = new Map<number, number>();
 
   run(list: readonly Happening[]): void {
@@ -75,17 +88,21 @@ class World {
         const asked = head.create({
           from: one.driver,
           resources: one.resources,
-          ...(one.name === null ? {} : { name: one.name }),
+          ...(one.name === null || one.isTask ? {} : { name: one.name }),
+          ...(one.isTask ? { exportName: '' } : {}),
           ...(group ? { bundle: { group, index: 0 } } : {}),
         });
-        this.#requests.push({ from: one.driver, id: asked.id });
+        this.#ask(one.driver, asked);
         return asked.effects;
       }
       case 'group': {
         const asked = head.group(one.bundles, one.strategy, one.driver);
-        this.#requests.push({ from: one.driver, id: asked.id });
+        this.#ask(one.driver, asked);
         return asked.effects;
       }
+      case 'crash':
+        this.#crash(one.gone, one.askFirst);
+        return [];
       case 'leave': {
         if (!letters.includes(one.who)) return head.left(one.who, 'driver');
         const name = this.#nodes.get(one.who);
@@ -103,6 +120,7 @@ class World {
       }
       case 'cancel': {
         const request = pick(this.#requests, one.pick);
+        if (request) this.#messages.delete(request.id);
         return request ? head.cancel(request.id, request.from) : [];
       }
       case 'alive':
@@ -120,6 +138,7 @@ class World {
     if (!actor) return [];
     switch (what) {
       case 'alive':
+        this.running.get(actor)!.isUp = true;
         return this.head.alive(actor);
       case 'exit':
         this.running.delete(actor);
@@ -131,13 +150,54 @@ class World {
     }
   }
 
+  #ask(from: ProcessId, { id }: Asked): void {
+    this.#requests.push({ from, id });
+    this.#messages.set(id, this.head.lastRequest!);
+  }
+
+  /** The head ends and starts anew; whoever is left comes back and asks again. */
+  #crash(gone: readonly string[], askFirst: boolean): void {
+    const { head } = this;
+    head.crash();
+    const askAgain = (): void => {
+      for (const { from, id } of this.#requests) {
+        const message = this.#messages.get(id);
+        if (message && !this.answered.has(id) && !gone.includes(from)) {
+          this.#apply(head.again(from, message).effects);
+        }
+      }
+    };
+    for (const driver of drivers) if (!gone.includes(driver)) this.#apply(head.joined(driver));
+    if (askFirst) askAgain();
+    for (const [letter, name] of [...this.#nodes]) {
+      const agent = agentOf(name);
+      if (gone.includes(letter)) {
+        this.#nodes.delete(letter);
+        this.#loseHosts(agent);
+        continue;
+      }
+      const here = [...this.running].filter(([, host]) => host.agent === agent);
+      const up = here.filter(([, { isUp }]) => isUp).map(([id]) => id);
+      const starting = here.filter(([, { isUp }]) => !isUp).map(([id]) => id);
+      this.#apply(head.rejoin(name, up, { starting }));
+    }
+    if (!askFirst) askAgain();
+    // The time of those who are not back passes.
+    for (let passed = 0; passed < 61; passed++) {
+      for (const name of this.#nodes.values()) head.beat(name);
+      this.#apply(head.tick(head.at + 1_000));
+    }
+  }
+
   #loseHosts(agent: ProcessId): void {
     for (const [actor, host] of this.running) if (host.agent === agent) this.running.delete(actor);
   }
 
   #apply(effects: readonly Effect[]): void {
     for (const { to, send } of effects) {
-      if (send.kind === 'actor.start') this.running.set(send.actor, { agent: to, stopping: false });
+      if (send.kind === 'actor.start') {
+        this.running.set(send.actor, { agent: to, stopping: false, isUp: false });
+      }
       const host = send.kind === 'actor.stop' ? this.running.get(send.actor) : undefined;
       if (host) host.stopping = true;
       if (send.kind === 'reply' || send.kind === 'error') {
@@ -161,6 +221,29 @@ class World {
 const pick = <T>(list: readonly T[], at: number): T | undefined =>
   list[at % Math.max(1, list.length)];
 
+/** What of the state a restart must find again: all but task workers. */
+function kept({ nodes, actors, groups, graves }: HeadState): unknown {
+  const isKept = (id: ActorId): boolean => actors.get(id)?.spec.exportName !== '';
+  return {
+    nodes: new Set([...nodes.values()].map(({ id, name, total }) => ({ id, name, total }))),
+    actors: new Set(
+      [...actors.values()]
+        .filter(({ id }) => isKept(id))
+        .map(({ id, owner, creator, isEnding, restarts, state }) => ({
+          ...{ id, owner, creator, isEnding, restarts },
+          state: { ...state, why: undefined },
+        })),
+    ),
+    groups: new Set(
+      [...groups.values()].map(({ id, owner, bundles, state }) => ({
+        ...{ id, owner, phase: state.phase },
+        bundles: bundles.map(({ need, claim }) => ({ need, claim })),
+      })),
+    ),
+    graves: new Set(graves.filter(isKept)),
+  };
+}
+
 /** Free amounts, GPU by GPU, must be what the claims leave. */
 function check(state: HeadState): void {
   for (const node of state.nodes.values()) {
@@ -178,6 +261,10 @@ function check(state: HeadState): void {
   const names = [...state.actors.values()]
     .filter((actor) => actor.state.phase !== 'dead')
     .flatMap(({ spec }) => spec.name ?? []);
+  const asked = [...state.actors.values()]
+    .filter(({ state: { phase }, isEnding }) => phase !== 'dead' && !isEnding)
+    .map(({ creator }) => `${creator.from} ${creator.id}`);
+  if (new Set(asked).size !== asked.length) throw new Error('two actors for one request');
   if (new Set(names).size !== names.length) throw new Error(`two living actors named ${names}`);
 }
 
@@ -193,11 +280,15 @@ function claimsOn(state: HeadState, node: NodeRecord) {
 
 test('whatever happens, resources add up, names are unique, and all returns in the end', (t) => {
   fc.assert(
-    fc.property(fc.array(event, { maxLength: 60 }), (list) => {
+    fc.property(fc.array(event, { maxLength: 60, size: 'max' }), (list) => {
       const world = new World();
       for (const one of list) {
         world.run([one]);
         check(world.head.state);
+        const remembered = world.head.remembered();
+        if (!isDeepStrictEqual(kept(remembered), kept(world.head.state))) {
+          throw new Error(`the journal does not tell of ${one.do}`);
+        }
       }
       world.windUp();
       const { nodes, groups, actors } = world.head.state;
@@ -226,6 +317,7 @@ test('the property would notice: a freed node starts what waits, a killed one is
     driver: drivers[0]!,
     resources,
     name: null,
+    isTask: false,
     group: null,
   };
 

@@ -5,7 +5,7 @@ import { agentOf, answer, errorOf, HeadScript, starts } from '../../helpers/head
 test('a second node of the same name is turned away', (t) => {
   const head = new HeadScript();
   head.join('a', { cpu: 1 });
-  const effects = head.join('a', { cpu: 9 });
+  const effects = head.join('a', { cpu: 9 }, [], {}, 'another');
   t.like(effects[0]?.send, { kind: 'error', error: { code: 'E_NAME_TAKEN' } });
   t.is(head.state.nodes.size, 1);
 });

@@ -21,6 +21,7 @@ function node(name: string, resources: Resources, gpus: readonly string[] = []):
     labels: {},
     beatAt: 0,
     lagMs: 0,
+    awayUntil: undefined,
   };
 }
 

@@ -83,6 +83,9 @@ const samples = {
     spec,
     gpus: ['u'],
     snapshot: Uint8Array.of(1),
+    owner: 'p',
+    request: 6,
+    restarts: 1,
   },
   'actor.snapshot': { actor: 'a', state: Uint8Array.of(1) },
   'actor.stop': { actor: 'a' },
@@ -152,6 +155,15 @@ const samples = {
   'store.free': { keys: ['k'] },
   'store.collect': { id: 27 },
   'store.list': { id: 28 },
+  'node.rejoin': {
+    node: 'n',
+    actors: [
+      { actor: 'a', label: 'l', spec, owner: 'p', request: 6, restarts: 1, gpus: ['u'], address },
+    ],
+    exits: [{ actor: 'b', restarts: 0, cause: error }],
+    jobs: [{ job: 'j', members: ['p'], isStarted: true }],
+    jobExits: [{ job: 'k', end: { phase: 'succeeded' } }],
+  },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>

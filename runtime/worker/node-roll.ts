@@ -1,0 +1,69 @@
+/** What lives on a node and how the last of it ended: what its agent tells a head that was restarted. */
+
+import type { WireError } from '../errors.js';
+import type { ActorId, JobId, NodeId } from '../ids.js';
+import type { Address } from '../wire/address.js';
+import type {
+  ActorExit,
+  JobExit,
+  LivingActor,
+  LivingJob,
+  Message,
+  MessageOf,
+} from '../wire/messages.js';
+
+/** A head that was killed may have missed the last exits that it was told of; these are more than it can have. */
+const maxExits = 1_000;
+const noBytes = new Uint8Array();
+
+export class NodeRoll {
+  readonly #actors = new Map<ActorId, LivingActor>();
+  readonly #jobs = new Map<JobId, LivingJob>();
+  /** Oldest first. */
+  readonly #exits: ActorExit[] = [];
+  readonly #jobExits: JobExit[] = [];
+
+  begins({ kind: _, snapshot: _s, spec, ...start }: MessageOf<'actor.start'>): void {
+    this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
+  }
+
+  isUp(id: ActorId, address: Address): void {
+    const actor = this.#actors.get(id);
+    if (actor) this.#actors.set(id, { ...actor, address });
+  }
+
+  ended(actor: ActorId, cause: WireError): void {
+    const restarts = this.#actors.get(actor)?.restarts ?? 0;
+    this.#actors.delete(actor);
+    this.#exits.push({ actor, restarts, cause });
+    if (this.#exits.length > maxExits) this.#exits.shift();
+  }
+
+  jobBegins(job: JobId): void {
+    this.#jobs.set(job, { job, members: [], isStarted: false });
+  }
+
+  /** What the head is told of jobs. */
+  ofJob(message: Message): void {
+    if (message.kind === 'job.started') {
+      const { job, members } = message;
+      this.#jobs.set(job, { job, members, isStarted: true });
+    } else if (message.kind === 'job.exited') {
+      const { job, end } = message;
+      this.#jobs.delete(job);
+      this.#jobExits.push({ job, end });
+      if (this.#jobExits.length > maxExits) this.#jobExits.shift();
+    }
+  }
+
+  tell(node: NodeId): MessageOf<'node.rejoin'> {
+    return {
+      kind: 'node.rejoin',
+      node,
+      actors: [...this.#actors.values()],
+      exits: this.#exits,
+      jobs: [...this.#jobs.values()],
+      jobExits: this.#jobExits,
+    };
+  }
+}

@@ -1,0 +1,169 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { type Journal, MemoryJournal } from '../../../runtime/head/journal.js';
+import { LmdbJournal } from '../../../runtime/head/lmdb-journal.js';
+import { tempFolder } from '../../helpers/temp-folder.js';
+
+const newFolder = (): string => tempFolder('journal');
+const sorted = (journal: Journal): readonly unknown[] =>
+  [...journal.rows()]
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ key, value }) => [key, value]);
+
+/** Opens the same journal each time. */
+const kinds: Readonly<Record<string, () => () => Promise<Journal>>> = {
+  memory: () => {
+    const journal = new MemoryJournal();
+    return () => Promise.resolve(journal);
+  },
+  lmdb: () => {
+    const folder = newFolder();
+    return () => LmdbJournal.open(folder);
+  },
+};
+
+for (const [kind, newPlace] of Object.entries(kinds)) {
+  test(`${kind}: rows are there for the next one, until they are removed`, async (t) => {
+    const open = newPlace();
+    const first = await open();
+    t.deepEqual(sorted(first), []);
+    first.write([
+      { key: 'node/a', value: { name: 'a', gpus: [['g', 5_000]], none: null } },
+      { key: 'code/c', value: { source: Uint8Array.of(1, 2, 3), externals: [] } },
+    ]);
+    first.write([
+      { key: 'node/a', value: { name: 'b' } },
+      { key: 'code/nobody', value: undefined },
+    ]);
+    await first.close();
+    const second = await open();
+    t.like(sorted(second), [
+      ['code/c', { externals: [] }],
+      ['node/a', { name: 'b' }],
+    ]);
+    const [[, code]] = sorted(second) as [[string, { source: Uint8Array }]];
+    t.deepEqual([...code.source], [1, 2, 3]);
+    second.write([{ key: 'node/a' }]);
+    t.is(sorted(second).length, 1);
+    await second.remove();
+    const third = await open();
+    t.deepEqual(sorted(third), []);
+    await third.remove();
+  });
+
+  test(`${kind}: what is written in one go can be large`, async (t) => {
+    const journal = await newPlace()();
+    const value = new Uint8Array(3_000_000).fill(7);
+    journal.write([
+      { key: 'code/a', value },
+      ...Array.from({ length: 2_000 }, (_, at) => ({ key: `actor/${at}`, value: { at } })),
+    ]);
+    t.is(sorted(journal).length, 2_001);
+    await journal.remove();
+  });
+}
+
+test('lmdb: of a write that cannot be encoded nothing is there', async (t) => {
+  const journal = await LmdbJournal.open(newFolder());
+  const bad = {
+    get value(): never {
+      throw new Error('no value');
+    },
+  };
+  t.throws(
+    () =>
+      journal.write([
+        { key: 'a', value: 1 },
+        { key: 'b', value: bad },
+      ]),
+    {
+      code: 'E_JOURNAL',
+      message: /cannot be written: no value/,
+    },
+  );
+  t.deepEqual(sorted(journal), []);
+  await journal.remove();
+});
+
+test('lmdb: what was written outlives a process that is killed, which leaves no lock', async (t) => {
+  const folder = newFolder();
+  const script = fileURLToPath(new URL('../../fixtures/journal-writer.js', import.meta.url));
+  const writer = spawn(process.execPath, [script, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(writer.stdout, 'data');
+  await t.throwsAsync(LmdbJournal.open(folder), {
+    code: 'E_JOURNAL',
+    message: new RegExp(`in use by process ${writer.pid}`),
+  });
+  await t.throwsAsync(LmdbJournal.open(folder, { fresh: true }), { code: 'E_JOURNAL' });
+  const exited = once(writer, 'exit');
+  writer.kill('SIGKILL');
+  await exited;
+  const journal = await LmdbJournal.open(folder);
+  t.deepEqual(sorted(journal), [['actor/1', { alive: true }]]);
+  await journal.close();
+  const fresh = await LmdbJournal.open(folder, { fresh: true });
+  t.deepEqual(sorted(fresh), []);
+  await fresh.remove();
+  t.false(existsSync(folder));
+});
+
+test('lmdb: two in one process do not share a folder', async (t) => {
+  const folder = newFolder();
+  const journal = await LmdbJournal.open(folder);
+  await t.throwsAsync(LmdbJournal.open(folder), { code: 'E_JOURNAL', message: /in use/ });
+  journal.write([{ key: 'a', value: 1 }]);
+  t.is(sorted(journal).length, 1);
+  await journal.remove();
+});
+
+test('lmdb: a damaged file is told from a good one, and can be forgotten', async (t) => {
+  const damages: readonly ((file: string) => void)[] = [
+    (file) => writeFileSync(file, 'garbage '.repeat(4_000)),
+    (file) => truncateSync(file, 8_192),
+    (file) => {
+      const bytes = readFileSync(file);
+      for (let at = 0; at < 8_192; at += 7) bytes[at]! ^= 0x55;
+      writeFileSync(file, bytes);
+    },
+  ];
+  for (const damage of damages) {
+    const folder = newFolder();
+    const journal = await LmdbJournal.open(folder);
+    const rows = Array.from({ length: 1_000 }, (_, at) => ({ key: `k${at}`, value: `v${at}` }));
+    journal.write(rows);
+    await journal.close();
+    damage(join(folder, 'data.mdb'));
+    await t.throwsAsync(LmdbJournal.open(folder), {
+      code: 'E_JOURNAL',
+      message: /its file is damaged .*--fresh/,
+    });
+    const fresh = await LmdbJournal.open(folder, { fresh: true });
+    t.deepEqual(sorted(fresh), []);
+    await fresh.remove();
+  }
+});
+
+test('lmdb: a folder that cannot be one is an E_JOURNAL, and other files in it are left alone', async (t) => {
+  const folder = newFolder();
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  await t.throwsAsync(LmdbJournal.open(file), { code: 'E_JOURNAL' });
+  await t.throwsAsync(LmdbJournal.open(join(file, 'below')), { code: 'E_JOURNAL' });
+  const journal = await LmdbJournal.open(folder);
+  await journal.remove();
+  t.deepEqual(readdirSync(folder), ['file']);
+});
