@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import type { ActorHandle, Cluster, Remote } from '../../../runtime/index.js';
 import { RestartingCluster } from '../../helpers/restarting-cluster.js';
@@ -49,7 +50,7 @@ async function loadOf(driver: Cluster, name: string): Promise<Load> {
 }
 
 const isFree = async (driver: Cluster): Promise<boolean> =>
-  (await driver.status()).nodes.every(({ free, total }) => free['cpu'] === total['cpu']);
+  (await driver.status()).nodes.every(({ free, total }) => isDeepStrictEqual(free, total));
 
 test.serial(
   'a head killed under load: no call is lost, and what it knew is there again',
