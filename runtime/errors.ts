@@ -5,6 +5,8 @@ export type RuntimeErrorCode =
   | 'E_PROTOCOL'
   /** The token is missing or wrong. */
   | 'E_TOKEN'
+  /** A certificate is missing, wrong or not believed, or only one side speaks TLS. */
+  | 'E_TLS'
   /** Nothing answers at the address. */
   | 'E_UNREACHABLE'
   /** The address cannot be bound. */

@@ -8,6 +8,7 @@ import { readToken } from './options.js';
 export interface ConnectionOptions {
   readonly address?: string;
   readonly tokenFile?: string;
+  readonly tlsCa?: string;
 }
 
 export const withConnection = (command: Command): Command =>
@@ -16,12 +17,21 @@ export const withConnection = (command: Command): Command =>
       '--address <url>',
       `the head (default: PATCHBAY_ADDRESS, or ws://127.0.0.1:${defaultPort})`,
     )
-    .option('--token-file <file>', 'file with the token');
+    .option('--token-file <file>', 'file with the token')
+    .option(
+      '--tls-ca <file>',
+      'authorities that a head at wss:// is believed by (or PATCHBAY_TLS_CA)',
+    );
 
-/** @throws RuntimeError `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`. */
-export function openConnection({ address, tokenFile }: ConnectionOptions): Promise<Cluster> {
+/** @throws RuntimeError `E_TOKEN`, `E_TLS`, `E_UNREACHABLE`, `E_PROTOCOL`. */
+export function openConnection({
+  address,
+  tokenFile,
+  tlsCa: ca,
+}: ConnectionOptions): Promise<Cluster> {
   return connect({
     address: address ?? process.env['PATCHBAY_ADDRESS'] ?? `ws://127.0.0.1:${defaultPort}`,
+    ...(ca === undefined ? {} : { tls: { ca } }),
     token: readToken(tokenFile),
     logToDriver: false,
   });

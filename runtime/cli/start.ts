@@ -12,6 +12,7 @@ import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
 import { ensureToken, homeFolder, tokenFile } from '../token.js';
 import { localAddressTowards } from '../wire/local-address.js';
+import type { TlsOptions } from '../wire/tls.js';
 import { Agent } from '../worker/agent.js';
 import { declaredGpus, detectGpus } from '../worker/gpus.js';
 import { enlist } from './machine.js';
@@ -27,6 +28,9 @@ interface StartOptions {
   readonly port?: number;
   readonly address?: string;
   readonly tokenFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
   readonly name?: string;
   readonly cpus?: number;
   readonly gpus?: number;
@@ -48,7 +52,10 @@ export function addStart(program: Command): void {
       `port of the head, 0 for a free one (default: ${defaultPort})`,
       count,
     )
-    .option('--address <url>', 'join the head at ws://host:port (default: PATCHBAY_ADDRESS)')
+    .option(
+      '--address <url>',
+      'join the head at ws://host:port or wss://host:port (default: PATCHBAY_ADDRESS)',
+    )
     .option(
       '--token-file <file>',
       `file with the token (default: ${tokenFile()}, or PATCHBAY_TOKEN)`,
@@ -63,6 +70,12 @@ export function addStart(program: Command): void {
       '--reconnect-timeout <seconds>',
       'how long a node waits for a head that was killed to be started again (default: 60)',
       amount,
+    )
+    .option('--tls-cert <file>', 'certificate that the head, or the hosts of a node, show (PEM)')
+    .option('--tls-key <file>', 'its key (PEM)')
+    .option(
+      '--tls-ca <file>',
+      'authorities that a head at wss:// is believed by (PEM; default: PATCHBAY_TLS_CA)',
     )
     .option('--name <name>', 'name of the node')
     .option('--cpus <number>', 'processors the node offers (default: all)', amount)
@@ -91,9 +104,16 @@ async function startHead(options: StartOptions): Promise<void> {
   const { host = '127.0.0.1', port = defaultPort, cpus, gpus, name } = options;
   const file = options.tokenFile ?? tokenFile();
   const token = process.env['PATCHBAY_TOKEN'] ?? ensureToken(file);
+  const tls = tlsOptions(options);
   const journal = await openJournal(options, port);
-  const log = newLogger('head');
-  const head = await Head.start({ host, port, token, ...(journal ? { journal } : {}), log });
+  const head = await Head.start({
+    host,
+    port,
+    token,
+    ...(tls.cert === undefined && tls.key === undefined ? {} : { tls }),
+    ...(journal ? { journal } : {}),
+    log: newLogger('head'),
+  });
   const url = reachable(head.address.url);
   const source = process.env['PATCHBAY_TOKEN'] ? 'PATCHBAY_TOKEN' : `${file} (mode 600)`;
   console.log(`Head at ${url}, token in ${source}`);
@@ -107,8 +127,14 @@ async function startHead(options: StartOptions): Promise<void> {
   }
   console.log('\nStop with Ctrl-C or: patchbay stop');
   const withNode = (cpus ?? gpus ?? name ?? options.resources ?? options.labels) !== undefined;
-  const node = withNode ? [await startNode(options, url, token)] : [];
-  await serve('head', [...node, { server: head, name: url, ended: new Promise(() => undefined) }]);
+  try {
+    const node = withNode ? [await startNode(options, url, token)] : [];
+    const ended = new Promise<never>(() => undefined);
+    await serve('head', [...node, { server: head, name: url, ended }]);
+  } catch (error) {
+    await head[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 const journalFolder = (port: number | string): string =>
@@ -133,9 +159,12 @@ interface Started {
 async function startNode(options: StartOptions, headUrl: string, token: string): Promise<Started> {
   const { name, cpus = availableParallelism(), resources = {}, reconnectTimeout } = options;
   const gpus = options.gpus === undefined ? await detectGpus() : declaredGpus(options.gpus);
+  // The environment may speak of certificates although this head has none.
+  const isPlain = !headUrl.startsWith('wss:') && options.tlsCa === undefined;
   const agent = await Agent.start({
     headUrl,
     token,
+    ...(isPlain && options.tlsCert === undefined ? {} : { tls: tlsOptions(options) }),
     ...(name === undefined ? {} : { name }),
     ...(reconnectTimeout === undefined ? {} : { reconnectTimeoutMs: reconnectTimeout * 1_000 }),
     resources: { ...resources, cpu: cpus },
@@ -166,11 +195,20 @@ async function serve(role: 'head' | 'node', servers: readonly Started[]): Promis
 
 /** A head that listens everywhere is reached at this machine's first address. */
 function reachable(url: string): string {
-  const { hostname, port } = new URL(url);
+  const { protocol, hostname, port } = new URL(url);
   if (hostname !== '0.0.0.0' && hostname !== '[::]') return url;
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const outer = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
-  return `ws://${outer?.address ?? '127.0.0.1'}:${port}`;
+  return `${protocol}//${outer?.address ?? '127.0.0.1'}:${port}`;
+}
+
+function tlsOptions({ tlsCert: cert, tlsKey: key, tlsCa }: StartOptions): TlsOptions {
+  const ca = tlsCa ?? (process.env['PATCHBAY_TLS_CA'] || undefined);
+  return {
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(ca === undefined ? {} : { ca }),
+  };
 }
 
 function count(text: string): number {

@@ -1,30 +1,23 @@
 /** `patchbay status`: nodes, what they have free, actors, and why something waits. */
 
 import type { Command } from 'commander';
-import { connect } from '../client/cluster.js';
-import { defaultPort } from '../head/head.js';
 import type { ClusterStatus } from '../head/state.js';
 import { amounts, usage } from './amounts.js';
-import { readToken } from './options.js';
+import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 import { table } from './table.js';
 
 export function addStatus(program: Command): void {
-  program
+  const command = program
     .command('status')
     .description('show nodes, resources, actors and what waits for resources')
-    .option(
-      '--address <url>',
-      `the head (default: PATCHBAY_ADDRESS, or ws://127.0.0.1:${defaultPort})`,
-    )
-    .option('--token-file <file>', 'file with the token')
-    .option('--json', 'print it as JSON')
-    .action(async (options: { address?: string; tokenFile?: string; json?: true }) => {
-      const address =
-        options.address ?? process.env['PATCHBAY_ADDRESS'] ?? `ws://127.0.0.1:${defaultPort}`;
-      await using cluster = await connect({ address, token: readToken(options.tokenFile) });
-      const status = await cluster.status();
-      console.log(options.json ? JSON.stringify(status, null, 2) : statusText(address, status));
-    });
+    .option('--json', 'print it as JSON');
+  withConnection(command).action(status);
+}
+
+async function status(options: ConnectionOptions & { readonly json?: true }): Promise<void> {
+  await using cluster = await openConnection(options);
+  const found = await cluster.status();
+  console.log(options.json ? JSON.stringify(found, null, 2) : statusText(cluster.address, found));
 }
 
 export function statusText(address: string, status: ClusterStatus): string {

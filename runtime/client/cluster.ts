@@ -13,14 +13,17 @@ import { ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { localAddressTowards } from '../wire/local-address.js';
 import type { Peer } from '../wire/peer.js';
+import { type TlsOptions, tlsOf } from '../wire/tls.js';
 import type { Revive } from '../wire/value.js';
 import { ClusterClient, type ClusterClientOptions } from './cluster-client.js';
 
 export interface ConnectOptions {
-  /** `ws://host:port` of the head. @default PATCHBAY_ADDRESS */
+  /** `ws://host:port` or `wss://host:port` of the head. @default PATCHBAY_ADDRESS */
   readonly address?: string;
   /** @default PATCHBAY_TOKEN, else the content of the token file of `patchbay start --head` */
   readonly token?: string;
+  /** For a head at `wss://`. @default { ca: PATCHBAY_TLS_CA } */
+  readonly tls?: TlsOptions;
   /** Where this program's actors have their names, and where it looks for those of others. @default 'default' */
   readonly namespace?: string;
   /** Print what this program's actors and tasks print, take each line, or leave them to `patchbay logs`. @default true */
@@ -40,7 +43,7 @@ const defaultReconnectMs = 60_000;
  * Connect to a running cluster. A program that is the entry point of a job, or was started by it, finds the cluster of the
  * job, and what it creates ends with the job.
  *
- * @throws RuntimeError `E_OPTION` without an address, `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`, and `E_JOB_STATE` or
+ * @throws RuntimeError `E_OPTION` without an address, `E_TOKEN`, `E_TLS`, `E_UNREACHABLE`, `E_PROTOCOL`, and `E_JOB_STATE` or
  * `E_JOB_UNKNOWN` if the job of this program is over.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
@@ -77,6 +80,11 @@ function knownToken(): string {
   }
 }
 
+function knownAuthorities(): TlsOptions {
+  const ca = process.env['PATCHBAY_TLS_CA'];
+  return ca ? { ca } : {};
+}
+
 export class Cluster extends ClusterClient implements AsyncDisposable {
   readonly address: string;
   readonly #endpoint: Endpoint;
@@ -100,7 +108,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     this.#store = store;
   }
 
-  /** @throws RuntimeError `E_TOKEN`, `E_UNREACHABLE`, `E_PROTOCOL`. */
+  /** @throws RuntimeError `E_TOKEN`, `E_TLS`, `E_UNREACHABLE`, `E_PROTOCOL`. */
   static async open(
     address: string,
     token: string,
@@ -109,6 +117,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
       namespace,
       objectStoreBytes,
       reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
+      tls,
     }: Omit<ConnectOptions, 'address' | 'token'> = {},
   ): Promise<Cluster> {
     const logs = logToDriver === false ? undefined : new DriverLogs(logToDriver);
@@ -117,6 +126,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     const endpoint = new Endpoint({
       role: 'driver',
       token,
+      ...tlsOf(address, tls ?? (address.startsWith('wss:') ? knownAuthorities() : {})),
       revive: () => revive,
       events: {
         message: (from, message) => {

@@ -1,12 +1,13 @@
 /** The head's shell: sockets, clock and the code store around the brain. */
 
-import { toWireError } from '../errors.js';
+import { RuntimeError, toWireError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { HeadObserver } from '../observe/head-observer.js';
 import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import type { TlsOptions } from '../wire/tls.js';
 import { type HeadEvent, step } from './brain.js';
 import { HeadMemory } from './head-memory.js';
 import { JobApi } from './job-api.js';
@@ -24,6 +25,8 @@ export interface HeadOptions {
    * @default none: the cluster ends with its head
    */
   readonly journal?: Journal;
+  /** With `cert` and `key` everything over TCP is encrypted, and so are links between all who join. @default plain */
+  readonly tls?: TlsOptions;
   readonly log: Logger;
 }
 
@@ -37,7 +40,7 @@ export class Head implements AsyncDisposable {
   readonly #observer: HeadObserver;
   #ticks: NodeJS.Timeout | undefined;
 
-  private constructor({ token, journal, log }: HeadOptions) {
+  private constructor({ token, tls, journal, log }: HeadOptions) {
     this.#log = log;
     this.#memory = new HeadMemory(journal, log);
     const { cluster, epoch, state } = this.#memory;
@@ -47,6 +50,7 @@ export class Head implements AsyncDisposable {
       process: cluster,
       ...(epoch === undefined ? {} : { epoch }),
       token,
+      ...(tls ? { tls } : {}),
       http: (request, response) => {
         if (!jobs.serve(request, response)) this.#observer.http(request, response);
       },
@@ -62,11 +66,14 @@ export class Head implements AsyncDisposable {
     this.#observer = new HeadObserver({ state: () => state, endpoint: this.#endpoint });
   }
 
-  /** @throws RuntimeError `E_LISTEN` if the address cannot be bound, `E_JOURNAL`. */
+  /** @throws RuntimeError `E_LISTEN` if the address cannot be bound, `E_TLS` if a certificate is not to be had, `E_JOURNAL`. */
   static async start(options: HeadOptions): Promise<Head> {
     const { host = '127.0.0.1', port = defaultPort, journal } = options;
     let head: Head;
     try {
+      if (options.tls && options.tls.cert === undefined) {
+        throw new RuntimeError('E_TLS', 'a head that speaks TLS needs a certificate and its key');
+      }
       head = new Head(options);
       await head.#endpoint.listen({ host, port });
     } catch (error) {

@@ -10,21 +10,26 @@ import {
   helloHeader,
   welcomeHeader,
 } from './handshake.js';
+import type { Tls } from './tls.js';
+import { tlsFailure } from './tls-failure.js';
 
 /**
- * @param url `ws://host:port`, `wss://host:port`, or `ws+unix:///path:/`.
- * @throws RuntimeError `E_UNREACHABLE` if nobody answers, `E_TOKEN` if the token is refused, `E_PROTOCOL` if the
- * versions do not overlap, `E_LISTEN` if the pair has a link already.
+ * @param url `ws://host:port`, `wss://host:port`, `wss+token://host:port`, or `ws+unix:///path:/`.
+ * @throws RuntimeError `E_UNREACHABLE` if nobody answers, `E_TLS` if it is not believed, `E_TOKEN` if the token is
+ * refused, `E_PROTOCOL` if the versions do not overlap, `E_LISTEN` if the pair has a link already.
  */
 export function dial(
   url: string,
   token: string,
   hello: Hello,
+  tls?: Tls,
 ): Promise<{ readonly socket: WebSocket; readonly hello: Hello }> {
   return new Promise((resolve, reject) => {
     let socket: WebSocket;
     try {
-      socket = new WebSocket(url, {
+      const dialled = tls?.dial(url) ?? { url, options: {} };
+      socket = new WebSocket(dialled.url, {
+        ...dialled.options,
         perMessageDeflate: false,
         maxPayload: 1024 * 1024,
         handshakeTimeout: 5_000,
@@ -35,7 +40,10 @@ export function dial(
         headers: { authorization: bearer(token), [helloHeader]: encodeHello(hello) },
       });
     } catch (cause) {
-      reject(new RuntimeError('E_UNREACHABLE', `${url}: ${messageOf(cause)}`, { cause }));
+      const unreachable = new RuntimeError('E_UNREACHABLE', `${url}: ${messageOf(cause)}`, {
+        cause,
+      });
+      reject(cause instanceof RuntimeError ? cause : unreachable);
       return;
     }
     let welcome: Hello | string = 'no welcome';
@@ -52,9 +60,9 @@ export function dial(
       fail(refusal(url, response.statusCode ?? 0));
     });
     socket.once('error', (cause) => {
-      fail(
-        new RuntimeError('E_UNREACHABLE', `no cluster at ${url}: ${messageOf(cause)}`, { cause }),
-      );
+      const text = `no cluster at ${url}: ${messageOf(cause)}`;
+      const unreachable = new RuntimeError('E_UNREACHABLE', text, { cause });
+      void tlsFailure(url, cause).then((failure) => fail(failure ?? unreachable));
     });
     socket.once('open', () => {
       socket.removeAllListeners('error');

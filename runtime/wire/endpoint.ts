@@ -26,6 +26,7 @@ import { authenticated, Listener, refuse } from './listener.js';
 import type { Message, MessageOf, Role } from './messages.js';
 import { Peer, type PeerEvents } from './peer.js';
 import { type Reconnect, redial } from './redial.js';
+import { Tls, type TlsOptions } from './tls.js';
 import type { Revive } from './value.js';
 import { type LinkLimits, linkLimits, WebSocketLink } from './websocket-link.js';
 
@@ -55,6 +56,8 @@ export interface EndpointOptions {
   readonly handshakeMs?: number;
   /** Answers plain HTTP requests that show the token. @default none is answered */
   readonly http?: HttpHandler;
+  /** Encrypt links over TCP, and dial none that are not. @default plain */
+  readonly tls?: TlsOptions;
 }
 
 /**
@@ -72,6 +75,7 @@ export class Endpoint {
   readonly #dialling = new Set<ProcessId>();
   readonly #redials = new Set<AbortController>();
   readonly #listener: Listener;
+  readonly #tls: Tls | undefined;
   readonly #sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -80,8 +84,10 @@ export class Endpoint {
   #address: Address | undefined;
   #closed = false;
 
+  /** @throws RuntimeError `E_TLS` if a certificate is not to be had. */
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#tls = options.tls && new Tls(options.tls, options.token);
     this.limits = { ...linkLimits, ...options.limits };
     const { role, process = newProcessId(), epoch } = options;
     this.hello = { process, role, machine, ...(epoch === undefined ? {} : { epoch }) };
@@ -89,6 +95,7 @@ export class Endpoint {
       maxUnauthenticated: options.maxUnauthenticated ?? 64,
       handshakeMs: options.handshakeMs ?? 5_000,
       request: guardHttp(options.token, options.http),
+      ...(this.#tls ? { tls: this.#tls.server() } : {}),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });
     this.#sockets.on('headers', (headers) => {
@@ -116,10 +123,13 @@ export class Endpoint {
 
   /**
    * @param options `port` 0 takes a free one; `unix` is a path in a folder that is there.
-   * @throws RuntimeError `E_LISTEN` if the address cannot be bound.
+   * @throws RuntimeError `E_LISTEN` if the address cannot be bound, `E_TOKEN` if the token is empty.
    */
   async listen(options: { host: string; port: number; unix?: string }): Promise<Address> {
     const { host, port, unix } = options;
+    if (this.#options.token === '') {
+      throw new RuntimeError('E_TOKEN', 'without a token there is nobody whom to listen to');
+    }
     const boundPort = await this.#listener.bind({ host, port });
     if (unix) {
       rmSync(unix, { force: true });
@@ -130,7 +140,7 @@ export class Endpoint {
       process: this.process,
       machine,
       unix: unix ?? '',
-      url: `ws://${shown}:${boundPort}`,
+      url: `${this.#tls?.scheme ?? 'ws:'}//${shown}:${boundPort}`,
     };
     return this.#address;
   }
@@ -155,7 +165,7 @@ export class Endpoint {
    * @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN` or `E_PROTOCOL`.
    */
   async connect(url: string, reconnect?: Reconnect): Promise<Peer> {
-    const { socket, hello } = await dial(url, this.#options.token, this.hello);
+    const { socket, hello } = await this.#dial(url);
     const returns = reconnect && reconnect.timeoutMs > 0 && hello.epoch !== undefined;
     const interrupted = (peer: Peer, why: string): boolean => {
       if (returns && !this.#closed) void this.#redial(url, peer, reconnect, why);
@@ -174,7 +184,7 @@ export class Endpoint {
     try {
       const { socket, hello } = await redial({
         url,
-        dial: () => dial(url, this.#options.token, this.hello),
+        dial: () => this.#dial(url),
         known: this.#hellos.get(peer)!,
         timeoutMs: reconnect.timeoutMs,
         why,
@@ -222,6 +232,10 @@ export class Endpoint {
     return peer;
   }
 
+  #dial(url: string): ReturnType<typeof dial> {
+    return dial(url, this.#options.token, this.hello, this.#tls);
+  }
+
   /** Refused as a duplicate, the other side is dialling us: its link arrives, or we try again. */
   async #dialUntilLinked(address: Address, peer: Peer): Promise<void> {
     const urls = address.machine === machine && address.unix ? [`ws+unix://${address.unix}:/`] : [];
@@ -231,7 +245,7 @@ export class Endpoint {
       this.#dialling.add(address.process);
       try {
         const url = urls[Math.min(attempt, urls.length - 1)]!;
-        const { socket, hello } = await dial(url, this.#options.token, this.hello);
+        const { socket, hello } = await this.#dial(url);
         this.#dialling.delete(address.process);
         if (hello.process !== address.process) {
           socket.terminate();

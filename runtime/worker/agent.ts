@@ -17,6 +17,7 @@ import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Gpu, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import { requireTls, type TlsOptions, tlsOf } from '../wire/tls.js';
 import { type GroupExit, inWords } from './group-process.js';
 import { JobRunner } from './job-runner.js';
 import { Loader } from './loader.js';
@@ -29,6 +30,8 @@ export interface AgentOptions {
   /** `ws://host:port` of the head. */
   readonly headUrl: string;
   readonly token: string;
+  /** For a head at `wss://`; with `cert` and `key` the node's hosts show that certificate. @default {} */
+  readonly tls?: TlsOptions;
   /** Unique in the cluster. @default the machine's name and a few random letters */
   readonly name?: string;
   /** What the node offers; `gpu` is the number of `gpus`, `memory` in GiB the machine's unless it is given. */
@@ -101,6 +104,7 @@ export class Agent implements AsyncDisposable {
     this.#jobs = new JobRunner({
       node: { id: this.id, name: this.name },
       headUrl: options.headUrl,
+      ca: options.tls?.ca,
       token: options.token,
       pool: () => this.#pool!,
       peerOf: (host) => this.#peerOf(host),
@@ -117,6 +121,7 @@ export class Agent implements AsyncDisposable {
     this.#endpoint = new Endpoint({
       role: 'agent',
       token: options.token,
+      ...tlsOf(options.headUrl, options.tls),
       events: {
         message: (peer, message) => this.#message(peer, message),
         left: (peer, why) => {
@@ -136,9 +141,10 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  /** @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN`, `E_NAME_TAKEN` or `E_OPTION`. */
+  /** @throws RuntimeError `E_UNREACHABLE`, `E_TLS`, `E_TOKEN`, `E_NAME_TAKEN` or `E_OPTION`. */
   static async start(options: AgentOptions): Promise<Agent> {
     requireLabels(options.labels ?? {});
+    requireTls(options.headUrl, options.tls);
     const agent = new Agent(options);
     try {
       await agent.#start();
@@ -174,6 +180,7 @@ export class Agent implements AsyncDisposable {
       bind,
       store: { address, node: this.name },
       storeFolder: this.#storeFolder,
+      ...tlsOf(headUrl, this.#options.tls),
     };
     this.#pool = new HostPool(settings, prewarm);
     this.#memory = new MemoryWatch({

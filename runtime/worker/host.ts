@@ -29,6 +29,7 @@ import { ActorRef, ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { ActorSpec, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import type { TlsOptions } from '../wire/tls.js';
 import { decodeValue, type Revive } from '../wire/value.js';
 import { ActorThread } from './actor-thread.js';
 
@@ -40,6 +41,8 @@ export interface HostOptions {
   readonly token: string;
   /** The store of this node. */
   readonly store: HomeStore;
+  /** Present if links over TCP are encrypted. */
+  readonly tls?: TlsOptions;
 }
 
 /** What the host needs of its actor, wherever it runs. */
@@ -73,6 +76,7 @@ export class Host {
     this.#endpoint = new Endpoint({
       role: 'host',
       token: options.token,
+      ...(options.tls ? { tls: options.tls } : {}),
       revive: () => this.#revive,
       events: {
         message: (peer, message) => this.#message(peer, message),

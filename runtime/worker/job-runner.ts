@@ -1,6 +1,7 @@
 /** Runs the entry points of jobs on a node: commands in process groups of their own, functions of modules in hosts. */
 
 import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { LinkLostError, messageOf, RuntimeError } from '../errors.js';
 import { type CodeId, type JobId, type NodeId, newActorId } from '../ids.js';
 import type { LogLimits } from '../observe/actor-log.js';
@@ -20,6 +21,8 @@ export interface JobSite {
   readonly node: { readonly id: NodeId; readonly name: string };
   readonly headUrl: string;
   readonly token: string;
+  /** File with the authorities that the head's certificate is believed by. */
+  readonly ca: string | undefined;
   readonly pool: () => HostPool;
   /** The link of a host, once it has reported. */
   readonly peerOf: (host: HostProcess) => Promise<Peer>;
@@ -124,7 +127,7 @@ export class JobRunner {
   async #runCommand(running: RunningJob, entry: Entry<'command'>): Promise<JobEnd> {
     const { start, output, stop } = running;
     const { command, cwd, env } = entry;
-    const { node, headUrl, token, pool, tellHead } = this.#site;
+    const { node, headUrl, token, ca, pool, tellHead } = this.#site;
     if (cwd !== undefined && !isFolder(cwd)) {
       throw new RuntimeError('E_OPTION', `cwd ${cwd} is not a folder on node ${node.name}`);
     }
@@ -135,6 +138,7 @@ export class JobRunner {
         PATCHBAY_ADDRESS: headUrl,
         PATCHBAY_TOKEN: token,
         PATCHBAY_JOB: start.job,
+        ...(ca === undefined ? {} : { PATCHBAY_TLS_CA: resolve(ca) }),
       },
       ...(cwd === undefined ? {} : { cwd }),
     });

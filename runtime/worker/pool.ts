@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
 import type { CodeId } from '../ids.js';
 import type { HomeStore } from '../object/shared-values.js';
+import type { TlsOptions } from '../wire/tls.js';
 import { GroupProcess } from './group-process.js';
 import { Guard } from './guard.js';
 import { LoadedHosts } from './loaded-hosts.js';
@@ -25,6 +26,8 @@ export interface HostSettings {
   readonly store: HomeStore;
   /** The node's shared memory: what is left of it goes with the agent. */
   readonly storeFolder: string;
+  /** Present if links over TCP are encrypted. */
+  readonly tls?: TlsOptions;
 }
 
 /**
@@ -44,6 +47,7 @@ export class HostProcess extends GroupProcess {
           folder: settings.folder,
           bind: settings.bind,
           store: settings.store,
+          tls: settings.tls,
         }),
         PATCHBAY_TOKEN: settings.token,
       },
