@@ -35,6 +35,7 @@ export type {
   NodeTrace,
   OutputLine,
   TaskCount,
+  TaskRun,
 } from './observe/reports.js';
 export type { Resources } from './resources.js';
 export type { RemoteFunction } from './task/remote-function.js';

@@ -4,7 +4,7 @@ import { Argument, type Command } from 'commander';
 import type { Cluster } from '../client/cluster.js';
 import { RuntimeError } from '../errors.js';
 import type { ClusterStatus } from '../head/state.js';
-import type { TaskCount } from '../observe/reports.js';
+import type { TaskCount, TaskRun } from '../observe/reports.js';
 import { jobEndPhases } from '../wire/job-spec.js';
 import { amounts } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
@@ -28,7 +28,7 @@ export function addList(program: Command): void {
     .option('--json', 'print it as JSON')
     .option(
       '--phase <phases>',
-      'only in these, with commas: pending, starting, alive, dead (groups: waiting, ready; jobs: pending, running, succeeded, failed, stopped)',
+      'only in these, with commas: pending, starting, alive, dead (groups: waiting, ready, removing; tasks: also running, finished, failed; jobs: pending, running, succeeded, failed, stopped)',
     );
   withConnection(command).action(list);
 }
@@ -44,8 +44,8 @@ const actorPhases = ['pending', 'starting', 'alive', 'dead'];
 const phases: Readonly<Record<Kind, readonly string[]>> = {
   nodes: [],
   actors: actorPhases,
-  groups: ['waiting', 'ready'],
-  tasks: actorPhases,
+  groups: ['waiting', 'ready', 'removing'],
+  tasks: ['running', 'finished', 'failed', ...actorPhases],
   jobs: ['pending', 'running', ...jobEndPhases],
 };
 
@@ -95,26 +95,28 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
 
   async groups(cluster, wanted) {
     const { groups } = await cluster.status();
-    const phaseOf = ({ ready }: { readonly ready: boolean }): string =>
-      ready ? 'ready' : 'waiting';
-    const found = groups.filter((group) => wanted(phaseOf(group)));
-    const rows = found.map((group) => [
-      group.id,
-      group.strategy,
-      phaseOf(group),
-      group.nodes.join(', '),
-      group.note ?? '',
+    const found = groups.filter(({ phase }) => wanted(phase));
+    const rows = found.map(({ id, strategy, phase, nodes, note }) => [
+      id,
+      strategy,
+      phase,
+      nodes.join(', '),
+      note ?? '',
     ]);
     return { found, text: table(['id', 'strategy', 'phase', 'nodes', ''], rows) };
   },
 
   async tasks(cluster, wanted) {
-    const [{ actors }, stats] = await Promise.all([cluster.status(), cluster.stats()]);
+    const [{ actors }, stats, runs] = await Promise.all([
+      cluster.status(),
+      cluster.stats(),
+      cluster.taskRuns(),
+    ]);
     const workers = actors.filter((actor) => isTaskWorker(actor) && wanted(actor.phase));
     const functions = sum(Object.values(stats).flatMap(({ tasks }) => tasks));
-    const rows = functions.map(({ name, finished, failed }) => [name, `${finished}`, `${failed}`]);
-    const text = [table(['function', 'finished', 'failed'], rows), '', actorTable(workers)];
-    return { found: { functions, workers }, text: text.join('\n') };
+    const found = runs.filter(({ phase }) => wanted(phase));
+    const text = [functionTable(functions), '', runTable(found), '', actorTable(workers)];
+    return { found: { functions, runs: found, workers }, text: text.join('\n') };
   },
 
   async jobs(cluster, wanted) {
@@ -125,6 +127,30 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
 
 /** The head's label of a process that runs tasks. */
 const isTaskWorker = ({ label }: ActorStatus): boolean => label === 'task worker';
+
+const functionTable = (functions: readonly TaskCount[]): string =>
+  table(
+    ['function', 'finished', 'failed'],
+    functions.map(({ name, finished, failed }) => [name, `${finished}`, `${failed}`]),
+  );
+
+/** The rest is in `--json`. */
+const shownRuns = 20;
+
+const runTable = (runs: readonly TaskRun[]): string =>
+  table(
+    ['task', 'phase', 'node', 'worker', 'began', 'took'],
+    runs
+      .slice(0, shownRuns)
+      .map(({ name, phase, node, worker, start, ms }) => [
+        name,
+        phase,
+        node,
+        worker,
+        new Date(start).toISOString(),
+        `${ms.toFixed(ms < 10 ? 1 : 0)} ms`,
+      ]),
+  );
 
 const actorTable = (actors: readonly ActorStatus[]): string =>
   table(

@@ -6,7 +6,7 @@ import { EndpointOutbound } from '../actor/outbound.js';
 import { messageOf, RuntimeError } from '../errors.js';
 import { Objects } from '../object/objects.js';
 import { DriverLogs, type LogToDriver, type ReadLogOptions } from '../observe/driver-logs.js';
-import type { NodeStats, NodeTrace, OutputLine } from '../observe/reports.js';
+import type { NodeStats, NodeTrace, OutputLine, TaskRun } from '../observe/reports.js';
 import { DriverStore } from '../store/driver-store.js';
 import { tokenFile } from '../token.js';
 import { ObjectLocator } from '../wire/address.js';
@@ -169,6 +169,11 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
   /** How the hosts of every node are, by the node's name, as their agents told it last. */
   stats(): Promise<Readonly<Record<string, NodeStats>>> {
     return this.#head.request({ kind: 'stats' });
+  }
+
+  /** Tasks that run, and the last ones that have, at most `limit`, the newest first. @param limit Up to 10,000. */
+  taskRuns(limit = 1_000): Promise<readonly TaskRun[]> {
+    return this.#head.request({ kind: 'tasks.list', limit });
   }
 
   /** The last calls and tasks of every host. */

@@ -180,6 +180,7 @@ export interface ClusterStatus {
   readonly groups: readonly {
     readonly id: GroupId;
     readonly strategy: GroupStrategy;
+    readonly phase: GroupState['phase'];
     readonly ready: boolean;
     readonly nodes: readonly string[];
     readonly note?: string;

@@ -32,6 +32,7 @@ export function statusOf(state: HeadState, at: number): ClusterStatus {
     groups: [...state.groups.values()].map((group) => ({
       id: group.id,
       strategy: group.strategy,
+      phase: group.state.phase,
       ready: group.state.phase === 'ready',
       nodes: group.bundles.flatMap(({ claim }) => (claim ? [nameOf(claim.node)] : [])),
       ...(group.state.phase === 'waiting'

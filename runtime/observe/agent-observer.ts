@@ -3,12 +3,14 @@
 import type { NodeId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import type { RequestBody } from '../wire/pending.js';
 import type { LogLimits } from './actor-log.js';
 import { LogFeed } from './log-feed.js';
 import { UsageSum } from './process-usage.js';
-import type { HostTrace, LogSource, NodeStats, Output } from './reports.js';
+import type { HostTrace, LogSource, NodeStats, Output, TaskRun } from './reports.js';
 import { maxSpans } from './span-ring.js';
 import { TaskCounts } from './task-counts.js';
+import { endedRuns, newestRuns } from './task-runs.js';
 
 export interface AgentView {
   readonly id: NodeId;
@@ -20,7 +22,7 @@ export interface AgentView {
   readonly busy: () => readonly Peer[];
 }
 
-/** A host that does not answer within this is left out of a trace. */
+/** A host that does not answer within this is left out. */
 const traceMs = 2_000;
 
 export class AgentObserver {
@@ -55,6 +57,11 @@ export class AgentObserver {
         return true;
       case 'trace.get':
         void this.#trace().then((value) => peer.send({ kind: 'reply', id: message.id, value }));
+        return true;
+      case 'tasks.list':
+        void this.#runs(message.limit).then((value) => {
+          peer.send({ kind: 'reply', id: message.id, value });
+        });
         return true;
       default:
         return false;
@@ -106,15 +113,25 @@ export class AgentObserver {
   }
 
   async #trace(): Promise<readonly HostTrace[]> {
+    return [...this.#ended, ...(await this.#ask<HostTrace>({ kind: 'trace.get' }))];
+  }
+
+  async #runs(limit: number): Promise<readonly TaskRun[]> {
+    const living = await this.#ask<readonly TaskRun[]>({ kind: 'tasks.list', limit });
+    const ended = this.#ended.filter(({ label }) => label === 'task worker');
+    const all = [...living.flat(), ...ended.flatMap((trace) => endedRuns(trace, limit))];
+    const node = this.#agent.name;
+    return newestRuns(all, limit).map((run) => ({ ...run, node }));
+  }
+
+  /** What the hosts that have an actor answer in time. */
+  async #ask<Answer>(body: RequestBody): Promise<readonly Answer[]> {
     const signal = AbortSignal.timeout(traceMs);
-    const living = await Promise.allSettled(
-      this.#agent
-        .busy()
-        .map((host) => host.request<HostTrace | null>({ kind: 'trace.get' }, { signal })),
+    const answers = await Promise.allSettled(
+      this.#agent.busy().map((host) => host.request<Answer | null>(body, { signal })),
     );
-    const answered = living.flatMap((host) =>
-      host.status === 'fulfilled' && host.value ? [host.value] : [],
+    return answers.flatMap((answer) =>
+      answer.status === 'fulfilled' && answer.value !== null ? [answer.value] : [],
     );
-    return [...this.#ended, ...answered];
   }
 }

@@ -6,11 +6,13 @@ import type { Effect, HeadEvent } from '../head/brain.js';
 import type { NodeId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
+import type { RequestBody } from '../wire/pending.js';
 import { type HeadView, LogHub } from './log-hub.js';
 import { HeadMetrics } from './metrics.js';
-import type { HostTrace, NodeStats, NodeTrace } from './reports.js';
+import type { HostTrace, NodeStats, NodeTrace, TaskRun } from './reports.js';
+import { maxRuns, newestRuns } from './task-runs.js';
 
-/** An agent that does not answer within this is left out of a trace. */
+/** An agent that does not answer within this is left out. */
 const traceMs = 5_000;
 
 export class HeadObserver {
@@ -38,6 +40,11 @@ export class HeadObserver {
         return true;
       case 'trace.get':
         void this.#trace().then((value) => peer.send({ kind: 'reply', id: message.id, value }));
+        return true;
+      case 'tasks.list':
+        void this.#runs(Math.min(message.limit, maxRuns)).then((value) => {
+          peer.send({ kind: 'reply', id: message.id, value });
+        });
         return true;
       default:
         return this.#logs.serve(peer, message);
@@ -88,11 +95,26 @@ export class HeadObserver {
   }
 
   async #trace(): Promise<readonly NodeTrace[]> {
+    const answers = await this.#ask<readonly HostTrace[]>({ kind: 'trace.get' });
+    return answers.map(({ node, answer: hosts }) => ({ node, hosts }));
+  }
+
+  async #runs(limit: number): Promise<readonly TaskRun[]> {
+    const answers = await this.#ask<readonly TaskRun[]>({ kind: 'tasks.list', limit });
+    const all = answers.flatMap(({ answer }) => answer);
+    return newestRuns(all, limit);
+  }
+
+  /** What agents answer in time, with the names of their nodes. */
+  async #ask<Answer>(
+    body: RequestBody,
+  ): Promise<readonly { readonly node: string; readonly answer: Answer }[]> {
     const signal = AbortSignal.timeout(traceMs);
-    const asked = [...this.#head.state().nodes.values()].map(async ({ name, agent }) => {
+    const asked = [...this.#head.state().nodes.values()].flatMap(({ name, agent }) => {
       const peer = this.#head.endpoint.peers.get(agent);
-      const hosts = await peer?.request<readonly HostTrace[]>({ kind: 'trace.get' }, { signal });
-      return { node: name, hosts: hosts ?? [] };
+      return peer
+        ? [peer.request<Answer>(body, { signal }).then((answer) => ({ node: name, answer }))]
+        : [];
     });
     const answers = await Promise.allSettled(asked);
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));

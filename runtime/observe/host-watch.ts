@@ -4,19 +4,29 @@ import type { Invoke } from '../actor/executor.js';
 import type { ActorRef } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Peer } from '../wire/peer.js';
-import type { HostTrace } from './reports.js';
+import type { HostTrace, TaskRun } from './reports.js';
 import { SpanRing } from './span-ring.js';
 import { TaskCounts } from './task-counts.js';
+import { endedRuns, newestRuns } from './task-runs.js';
 
 const reportMs = 1_000;
+
+interface Run {
+  readonly name: string;
+  /** By `performance.now`. */
+  readonly start: number;
+}
 
 export class HostWatch {
   readonly #endpoint: Endpoint;
   readonly #spans = new SpanRing();
   readonly #tasks = new TaskCounts();
+  /** Tasks that run now. */
+  readonly #running = new Set<Run>();
   /** On links that are gone, and told to the agent. */
   #droppedBefore = 0;
   #droppedTold = 0;
+  #runsTasks = false;
   #agent: Peer | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -61,36 +71,56 @@ export class HostWatch {
     return trace;
   }
 
+  /** Tasks that run, and the last ones that have. */
+  runs(ref: ActorRef | undefined, limit: number): readonly TaskRun[] {
+    const trace = this.trace(ref);
+    if (!trace || !this.#runsTasks) return [];
+    const now = performance.now();
+    const running = [...this.#running].map(({ name, start }) => ({
+      name,
+      phase: 'running' as const,
+      worker: trace.actor,
+      node: '',
+      start: performance.timeOrigin + start,
+      ms: now - start,
+    }));
+    return newestRuns([...running, ...endedRuns(trace, limit)], limit);
+  }
+
   /** The same invocations, watched. */
   watch(invoke: Invoke, what: 'actor' | 'task'): Invoke {
-    const done = (name: string, start: number, failed: boolean): void => {
+    this.#runsTasks = what === 'task';
+    const done = (run: Run, failed: boolean): void => {
+      const { name, start } = run;
       this.#spans.add(name, performance.timeOrigin + start, performance.now() - start, failed);
       if (what === 'actor') return;
+      this.#running.delete(run);
       this.#tasks.add({ name, finished: failed ? 0 : 1, failed: failed ? 1 : 0 });
     };
     return (method, args, scope) => {
-      const start = performance.now();
+      const run: Run = { name: method, start: performance.now() };
+      if (what === 'task') this.#running.add(run);
       let result: unknown;
       try {
         result = invoke(method, args, scope);
       } catch (error) {
-        done(method, start, true);
+        done(run, true);
         throw error;
       }
       if (result instanceof Promise) {
         return result.then(
           (value: unknown) => {
-            done(method, start, false);
+            done(run, false);
             return value;
           },
           (error: unknown) => {
-            done(method, start, true);
+            done(run, true);
             throw error;
           },
         );
       }
-      if (isGenerator(result)) return watched(result, (failed) => done(method, start, failed));
-      done(method, start, false);
+      if (isGenerator(result)) return watched(result, (failed) => done(run, failed));
+      done(run, false);
       return result;
     };
   }

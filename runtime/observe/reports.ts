@@ -36,6 +36,20 @@ export interface TaskCount {
   readonly failed: number;
 }
 
+/** One run of a function as a task. */
+export interface TaskRun {
+  readonly name: string;
+  readonly phase: 'running' | 'finished' | 'failed';
+  /** The task worker in which it runs or ran. */
+  readonly worker: ActorId;
+  /** Name of the node. */
+  readonly node: string;
+  /** Milliseconds since 1970, by the node's clock. */
+  readonly start: number;
+  /** How long it has run. */
+  readonly ms: number;
+}
+
 export interface NodeStats {
   /** Hosts that wait for an actor, and hosts that have one. */
   readonly warm: number;

@@ -385,7 +385,9 @@ export type ObserveMessage =
   /** Anyone → head: the newest `node.stats` of every node, by the node's name. */
   | { readonly kind: 'stats'; readonly id: number }
   /** Driver → head → agents → hosts: what has run. */
-  | { readonly kind: 'trace.get'; readonly id: number };
+  | { readonly kind: 'trace.get'; readonly id: number }
+  /** Driver → head → agents → hosts: tasks that run, and the last ones that have. */
+  | { readonly kind: 'tasks.list'; readonly id: number; readonly limit: number };
 
 export type Message =
   | CallMessage

@@ -151,6 +151,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     jobs: listOf(livingJob),
     jobExits: listOf(jobExit),
   },
+  'tasks.list': { id: count, limit: count },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

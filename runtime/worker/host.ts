@@ -124,6 +124,11 @@ export class Host {
       case 'host.stop':
         void this.#answer(peer, message.id, () => this.#stop());
         return;
+      case 'tasks.list':
+        void this.#answer(peer, message.id, async () =>
+          this.#watch.runs(this.#actor?.ref, message.limit),
+        );
+        return;
       case 'trace.get':
         void this.#answer(peer, message.id, async () => this.#watch.trace(this.#actor?.ref));
         return;

@@ -74,6 +74,7 @@ test.serial('list nodes and groups', async (t) => {
   const groups = await terminal.run('list', 'groups', '--phase', 'ready');
   t.regex(groups.stdout, new RegExp(`${group.id} +pack +ready +n0, n0`));
   t.deepEqual(await json(t.context, 'list', 'groups', '--phase', 'waiting'), []);
+  t.like((await json<object[]>(t.context, 'list', 'groups'))[0], { id: group.id, phase: 'ready' });
 });
 
 interface Tasks {
@@ -96,6 +97,39 @@ test.serial('list tasks: what has finished and failed, by function', async (t) =
     { name: 'say', finished: 3, failed: 0 },
   ]);
   t.regex((await terminal.run('list', 'tasks')).stdout, /function +finished +failed\nfail +0 +1\n/);
+});
+
+interface Runs {
+  readonly runs: readonly { name: string; phase: string; node: string; ms: number }[];
+}
+
+test.serial('list tasks: one by one, what runs before what has ended', async (t) => {
+  const { lib, terminal } = t.context;
+  const stop = new AbortController();
+  const running = lib.linger.with({ signal: stop.signal })();
+  const ended = t.throwsAsync(async () => running, { code: 'E_ABORTED' });
+  const runs = async (...args: readonly string[]): Promise<Runs['runs']> =>
+    (await json<Runs>(t.context, 'list', 'tasks', ...args)).runs;
+  await until('it runs', async () => (await runs())[0]?.name === 'linger');
+  const [first, ...others] = await runs();
+  t.like(first, { phase: 'running', node: 'n0' });
+  t.deepEqual(others.map(({ name, phase }) => `${name} ${phase}`).sort(), [
+    'fail failed',
+    'say finished',
+    'say finished',
+    'say finished',
+  ]);
+  t.deepEqual(
+    (await runs('--phase', 'failed')).map(({ name }) => name),
+    ['fail'],
+  );
+  t.regex(
+    (await terminal.run('list', 'tasks')).stdout,
+    /\ntask +phase +node +worker +began +took\nlinger +running +n0 +\w+ +\S+Z +\d+ ms\n/,
+  );
+  stop.abort();
+  await ended;
+  await until('it has ended', async () => (await runs('--phase', 'running')).length === 0);
 });
 
 test.serial('logs: of the living and the dead, by name and id, and only the last', async (t) => {

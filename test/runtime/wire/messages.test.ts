@@ -164,6 +164,7 @@ const samples = {
     jobs: [{ job: 'j', members: ['p'], isStarted: true }],
     jobExits: [{ job: 'k', end: { phase: 'succeeded' } }],
   },
+  'tasks.list': { id: 30, limit: 100 },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>
