@@ -177,14 +177,14 @@ export class JobRunner {
 
   /** Have the module loaded; what is left to do is the call. */
   async #prepare(
-    { start: { job, spec } }: RunningJob,
+    { start: { job, spec }, stop }: RunningJob,
     { code, exportName, args }: Entry<'module'>,
     peer: Peer,
   ): Promise<Omit<MessageOf<'call'>, 'id'>> {
     const { node, headUrl, file, tellHead } = this.#site;
     const actor = newActorId();
     const { resources } = spec;
-    const address = await peer.request<Address>({
+    const begin = {
       kind: 'host.start',
       actor,
       spec: { code, exportName: '', args: encodeValue([]), resources },
@@ -194,7 +194,9 @@ export class JobRunner {
       node: node.id,
       nodeName: node.name,
       headUrl,
-    });
+    } as const;
+    // A module may never come to its end.
+    const address = await peer.request<Address>(begin, { signal: stop });
     tellHead({ kind: 'job.started', job, members: [address.process] });
     const list = JSON.parse(args) as readonly unknown[];
     return { kind: 'call', actor, method: exportName, args: list, stream: false };

@@ -94,3 +94,21 @@ for (const [what, tidyMs, hasTidied] of [
     });
   });
 }
+
+test.serial(
+  'a function that holds its thread, or a module that never loads, is stopped as well',
+  async (t) => {
+    const { cluster } = t.context;
+    const spinning = await cluster.jobs.submit({ module, export: 'spin' });
+    await lineOf(cluster, spinning, /spins/);
+    const loading = await cluster.jobs.submit({
+      module: new URL('../../fixtures/actors/never-loads.js', import.meta.url),
+    });
+    await lineOf(cluster, loading, /loads for ever/);
+    const ended = await Promise.all([cluster.jobs.stop(spinning), cluster.jobs.stop(loading)]);
+    t.deepEqual(
+      ended.map(({ phase }) => phase),
+      ['stopped', 'stopped'],
+    );
+  },
+);
