@@ -9,7 +9,7 @@ import { connect, startCluster } from '../../runtime/index.js';
 import { type GenerationMode, generationModes } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
-import { type BorderCut, borderCuts } from '../partition/plan.js';
+import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
@@ -27,6 +27,7 @@ interface GenerateOptions {
   readonly border?: number;
   readonly borderCut?: BorderCut;
   readonly borderPayload?: AttentionPayload;
+  readonly borderAge?: BorderAge;
   readonly wire?: Wire;
   readonly warmup?: number;
   readonly devices?: number;
@@ -68,6 +69,7 @@ export function addGenerate(program: Command): void {
         'keys and values, or what they are made of (default: hidden)',
       ).choices(attentionPayloads),
     )
+    .option('--border-age <steps>', 'steps that borders are old: 1 or 2 (default: 1)', number)
     .addOption(
       new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
@@ -135,7 +137,7 @@ async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
 /** Commander leaves out what was not given; so does the request. */
 function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
-  const { devices, borderCut, borderPayload, wire } = options;
+  const { devices, borderCut, borderPayload, borderAge, wire } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -147,6 +149,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     borderFraction: border,
     borderCut,
     borderPayload,
+    borderAge,
     wire,
     warmupSteps: warmup,
     negativePrompt: negative,

@@ -11,8 +11,8 @@ import { decodeValues, encodeValues } from './border-coding.js';
 /** Their place is their code in the header. */
 const kinds: readonly FrameKind[] = ['steady', 'key', 'repair'];
 
-/** Versions whose base is kept for repairs: a sender may be this far ahead of what a reader misses. */
-const repairable = 4;
+/** Versions whose base is kept for repairs: patches are at most twice the age apart. */
+const repairable = ({ age }: PatchPlan): number => 2 * age + 2;
 
 export class BorderSender {
   readonly #plan: PatchPlan;
@@ -42,7 +42,7 @@ export class BorderSender {
     const layout = this.#layout(base ? 'steady' : 'key');
     decodeValues(layout, frame, next.subarray(layout.exact), base !== undefined);
     this.#bases.set(version, next);
-    this.#bases.delete(version - repairable);
+    this.#bases.delete(version - repairable(this.#plan));
     return frame;
   }
 

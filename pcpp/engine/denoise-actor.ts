@@ -76,7 +76,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
    */
   async plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
     const batch = isGuided(settings.guidanceScale) ? 2 : 1;
-    const { borderFraction, borderCut, wire, borderPayload: payload } = settings;
+    const { borderFraction, borderCut, borderAge: age, wire, borderPayload: payload } = settings;
     const { height, width } = settings.latent;
     const graph = await this.#graphFor({ height, width, batch, payload });
     return planPatches(graph.sites, {
@@ -88,13 +88,14 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
       borderFraction,
       borderCut,
       wire,
+      age,
     });
   }
 
   /** Take up a job as patch number `patch`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, patch: number): Promise<void> {
     const { id, settings, conditioning, patches } = job;
-    this.begin({ job: id, patch, patches, age: 1, borderOf: 'output' });
+    this.begin({ job: id, patch, patches, age: settings.borderAge, borderOf: 'output' });
     const model = this.#open();
     const { scheduler } = model.directory;
     const { steps, sampler: name } = settings;

@@ -70,14 +70,16 @@ export class DenoisePatch {
     return step >= this.#settings.warmupSteps;
   }
 
-  /** Whose borders the step reads: the first displaced step finds them in its own whole-image run. */
+  /** Whose borders the step reads: the first displaced steps find them in their own whole-image run. */
   senders(step: number): readonly number[] {
-    return step > this.#settings.warmupSteps ? this.#partners((other) => [other, this.#patch]) : [];
+    return step >= this.#settings.warmupSteps + this.#plan.age
+      ? this.#partners((other) => [other, this.#patch])
+      : [];
   }
 
-  /** Who reads this step's borders; nobody those of the last one. */
+  /** Who reads this step's borders; nobody those of the last ones. */
   readers(step: number): readonly number[] {
-    const isRead = this.isDisplaced(step) && step < this.#settings.evaluations - 1;
+    const isRead = this.isDisplaced(step) && step < this.#settings.evaluations - this.#plan.age;
     return isRead ? this.#partners((other) => [this.#patch, other]) : [];
   }
 
@@ -96,12 +98,12 @@ export class DenoisePatch {
     return this.#outgoing[to]?.repair(version);
   }
 
-  /** @param messages By sender, what the others published in the previous step. */
+  /** @param messages By sender, what the others published `plan.age` steps before. */
   async advance(step: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
     const borders = new Map(
       [...messages].map(([from, message]) => [
         from,
-        this.#incoming[from]!.decode(message, step - 1),
+        this.#incoming[from]!.decode(message, step - this.#plan.age),
       ]),
     );
     const timestep = this.#sampler.timesteps[step]!;
@@ -124,7 +126,7 @@ export class DenoisePatch {
     this.#own = this.#step(this.#own, step, this.#guide(noise), this.#patchRows);
   }
 
-  /** A neighbour's latent rows of this step, as the denoiser wants to see them. */
+  /** A neighbour's latent rows, as the denoiser wants to see them: of this step at age 1, otherwise of the one before. */
   #halo(
     from: number,
     step: number,
@@ -137,7 +139,10 @@ export class DenoisePatch {
     const latent = payload
       ? latentOf(this.#plan, from, this.#patch, payload)
       : takeRows(this.#whole.latent, rows[0], rows[1]);
-    return latent && this.#batch(this.#sampler.scaleInput(latent, step));
+    // They are scaled by the noise that they have.
+    const { warmupSteps } = this.#settings;
+    const made = payload ? step - this.#plan.age + 1 : warmupSteps;
+    return latent && this.#batch(this.#sampler.scaleInput(latent, made));
   }
 
   #step(

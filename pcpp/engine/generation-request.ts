@@ -1,7 +1,7 @@
 /** What a user may ask for, and the check of everything that can be checked without the model. */
 
 import { PcppError } from '../errors.js';
-import { type BorderCut, borderCuts } from '../partition/plan.js';
+import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { maxSeed } from '../samplers/noise.js';
@@ -52,6 +52,11 @@ export interface GenerationRequest {
    */
   readonly borderPayload?: AttentionPayload;
   /**
+   * Steps between the one that makes a border and the one that reads it. At 2 messages travel during a whole step, which
+   * slow links need, and seams show sooner. @default 1
+   */
+  readonly borderAge?: BorderAge;
+  /**
    * Precision of borders on the wire. `int8` has a scale for every row or token; `residual-int8` and `residual-int4` send
    * changes from step to step and make up for what they rounded. @default 'fp16'
    */
@@ -71,6 +76,7 @@ export const generationDefaults: {
   readonly mode: GenerationMode;
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
+  readonly borderAge: BorderAge;
   readonly wire: Wire;
   readonly warmupShare: number;
 } = {
@@ -78,6 +84,7 @@ export const generationDefaults: {
   mode: 'pcpp',
   borderFraction: 0.3,
   borderCut: 'rows',
+  borderAge: 1,
   wire: 'fp16',
   warmupShare: 4 / 50,
 };
@@ -116,6 +123,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   mode: oneOf(generationModes),
   borderFraction: real(0, 1),
   borderCut: oneOf(borderCuts),
+  borderAge: integer(1, 2),
   borderPayload: oneOf(attentionPayloads),
   wire: oneOf(wires),
   warmupSteps: integer(1, 1000),

@@ -4,7 +4,7 @@ import { PcppError } from '../errors.js';
 import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
-import type { BorderCut } from '../partition/plan.js';
+import type { BorderAge, BorderCut } from '../partition/plan.js';
 import type { Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
 import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
@@ -39,6 +39,7 @@ export interface GenerationSettings {
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
   readonly borderPayload: AttentionPayload;
+  readonly borderAge: BorderAge;
   readonly wire: Wire;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
@@ -89,6 +90,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
     borderCut: asked.borderCut,
     borderPayload: asked.borderPayload ?? (asked.mode === 'pcpp' ? 'hidden' : 'kv'),
+    borderAge: asked.borderAge,
     wire: asked.wire,
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),

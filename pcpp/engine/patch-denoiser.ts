@@ -36,16 +36,22 @@ export interface DisplacedInput extends WholeInput {
   readonly haloAbove?: Tensor | undefined;
   /** The lower neighbour's first latent rows of this step; not for the last patch. */
   readonly haloBelow?: Tensor | undefined;
-  /** By sender, what every other patch published in the previous step; not read right after a whole-image step. */
+  /**
+   * By sender, what every other patch published `plan.age` steps before; not read in that many steps after a whole-image
+   * one.
+   */
   readonly borders?: ReadonlyMap<number, Float32Array>;
 }
 
-/** What the previous step left behind. */
-type Memory =
-  | { readonly after: 'nothing' }
-  /** Borders are in the inlets already. */
-  | { readonly after: 'whole'; readonly moments: readonly Float32Array[] }
-  | { readonly after: 'displaced'; readonly own: Float32Array; readonly published: Float32Array };
+/** What the steps before left behind. */
+interface Memory {
+  /** Everyone's moments in the last whole-image step. */
+  readonly whole: readonly Float32Array[];
+  /** Own moments in the displaced steps since, at most the last `plan.age` of them. */
+  readonly own: readonly Float32Array[];
+  /** Of the last step, if it was a displaced one. */
+  readonly published?: Float32Array;
+}
 
 export interface PatchDenoiserOptions {
   /** Threads one run may use. @default 1 */
@@ -61,7 +67,7 @@ export class PatchDenoiser implements AsyncDisposable {
   readonly #wholeInlets: BorderInlets;
   readonly #cuts: Cuts;
   readonly #wholeCuts: Cuts;
-  #memory: Memory = { after: 'nothing' };
+  #memory: Memory | undefined;
 
   private constructor(graph: PatchGraph, plan: PatchPlan, index: number, session: Session) {
     this.plan = plan;
@@ -121,7 +127,7 @@ export class PatchDenoiser implements AsyncDisposable {
       wholeTerms(plan),
     );
     this.#inlets.takeWhole(results.published);
-    const moments = [...Array(patchCount(plan)).keys()].map((patch) =>
+    const whole = [...Array(patchCount(plan)).keys()].map((patch) =>
       momentsOfRows(
         plan,
         results.rowMoments,
@@ -130,7 +136,7 @@ export class PatchDenoiser implements AsyncDisposable {
         plan.bounds[patch + 1]!,
       ),
     );
-    this.#memory = { after: 'whole', moments };
+    this.#memory = { whole, own: [] };
     return results.noise;
   }
 
@@ -143,12 +149,17 @@ export class PatchDenoiser implements AsyncDisposable {
   async displaced(input: DisplacedInput): Promise<Tensor> {
     const { plan, index } = this;
     const rows = rowsOf(plan, index);
-    const terms = groupNormTerms(plan, index, this.#previousMoments(input.borders));
+    const memory = this.#memory;
+    if (!memory) {
+      throw new PcppError('E_OPTION', 'a displaced step needs a whole-image step before it');
+    }
+    const terms = groupNormTerms(plan, index, this.#staleMoments(memory, input.borders));
     this.#inlets.takeLatent('before', input.haloAbove);
     this.#inlets.takeLatent('after', input.haloBelow);
     const results = await this.#run(input, rows, this.#inlets, this.#cuts, terms);
     const own = momentsOfRows(plan, results.rowMoments, rows, 0, rows);
-    this.#memory = { after: 'displaced', own, published: results.published };
+    const { published } = results;
+    this.#memory = { ...memory, own: [...memory.own, own].slice(-plan.age), published };
     return results.noise;
   }
 
@@ -159,15 +170,15 @@ export class PatchDenoiser implements AsyncDisposable {
    * @throws PcppError `E_OPTION` if the last step was not a displaced one.
    */
   outbound(to: number, latent?: Tensor): Float32Array {
-    const memory = this.#memory;
-    if (memory.after !== 'displaced') {
+    const { published, own } = this.#memory ?? {};
+    if (!published || !own) {
       throw new PcppError('E_OPTION', 'there is a message only after a displaced step');
     }
     const rows = latentRows(this.plan, this.index, to);
     const first = this.plan.bounds[this.index]!;
     return packMessage(this.plan, this.index, to, {
-      published: memory.published,
-      moments: memory.own,
+      published,
+      moments: own.at(-1)!,
       latent: latent && rows && takeRows(latent, rows[0] - first, rows[1] - first),
     });
   }
@@ -176,27 +187,22 @@ export class PatchDenoiser implements AsyncDisposable {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  /** Everyone's moments of the previous step; fills the inlets on the way. */
-  #previousMoments(
+  /** Everyone's moments, as old as borders are; fills the inlets on the way. */
+  #staleMoments(
+    { whole, own }: Memory,
     borders: ReadonlyMap<number, Float32Array> | undefined,
   ): readonly Float32Array[] {
-    const memory = this.#memory;
-    switch (memory.after) {
-      case 'nothing':
-        throw new PcppError('E_OPTION', 'a displaced step needs a whole-image step before it');
-      case 'whole':
-        return memory.moments;
-      case 'displaced':
-        return [...Array(patchCount(this.plan)).keys()].map((from) => {
-          if (from === this.index) return memory.own;
-          const payload = borders?.get(from);
-          if (!payload) {
-            throw new PcppError('E_SHAPE', `patch ${this.index} has no message from patch ${from}`);
-          }
-          this.#inlets.take(from, payload);
-          return momentsOf(this.plan, from, this.index, payload) ?? memory.own;
-        });
-    }
+    // What the whole-image step left in the inlets serves until messages are due.
+    if (own.length < this.plan.age) return whole;
+    return [...Array(patchCount(this.plan)).keys()].map((from) => {
+      if (from === this.index) return own[0]!;
+      const payload = borders?.get(from);
+      if (!payload) {
+        throw new PcppError('E_SHAPE', `patch ${this.index} has no message from patch ${from}`);
+      }
+      this.#inlets.take(from, payload);
+      return momentsOf(this.plan, from, this.index, payload) ?? own[0]!;
+    });
   }
 
   async #run(

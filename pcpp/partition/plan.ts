@@ -14,6 +14,9 @@ export type PatchMode = 'pcpp' | 'distrifusion';
  */
 export type GroupNormMode = 'corrected' | 'stale' | 'local';
 
+/** Steps between the one that makes a border and the one that reads it. At 2 a message has a whole step to arrive in. */
+export type BorderAge = 1 | 2;
+
 /** How the border fraction is rounded: up to whole rows of tokens, or down to single tokens. */
 export type BorderCut = 'rows' | 'tokens';
 
@@ -35,6 +38,7 @@ export interface PatchPlan {
   readonly borderCut: BorderCut;
   readonly groupNorm: GroupNormMode;
   readonly wire: Wire;
+  readonly age: BorderAge;
   /** Equal on both sides of a link, or their messages do not fit each other. */
   readonly hash: string;
 }
@@ -60,15 +64,18 @@ export interface PlanOptions {
   readonly groupNorm?: GroupNormMode;
   /** Precision of borders on the wire. @default 'fp32' */
   readonly wire?: Wire;
+  /** @default 1 */
+  readonly age?: BorderAge;
 }
 
 export const planDefaults: Required<
-  Pick<PlanOptions, 'borderFraction' | 'borderCut' | 'groupNorm' | 'wire'>
+  Pick<PlanOptions, 'borderFraction' | 'borderCut' | 'groupNorm' | 'wire' | 'age'>
 > = {
   borderFraction: 0.3,
   borderCut: 'rows',
   groupNorm: 'corrected',
   wire: 'fp32',
+  age: 1,
 };
 
 /**
@@ -93,7 +100,8 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
   const groupNorm = options.groupNorm ?? planDefaults.groupNorm;
   const bounds = boundsOf(height, sites.downsampling, options.patches);
   const wire = options.wire ?? planDefaults.wire;
-  const rules = { mode, borderFraction, borderCut, groupNorm, wire };
+  const age = options.age ?? planDefaults.age;
+  const rules = { mode, borderFraction, borderCut, groupNorm, wire, age };
   const plan = { sites, height, width, batch, bounds, ...rules };
   return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
 }

@@ -40,7 +40,7 @@ export class ImageMaker {
       for (const [to, share] of shares.entries()) {
         const messages = new Map<number, Uint8Array>();
         for (const from of share.senders(step)) {
-          messages.set(from, posted.get(`${step - 1} ${from} ${to}`)!);
+          messages.set(from, posted.get(`${step - settings.borderAge} ${from} ${to}`)!);
           bytes += messages.get(from)!.byteLength;
         }
         await share.advance(step, messages);
@@ -79,7 +79,7 @@ export class ImageMaker {
       return [new SingleDevice(session, sampler, settings, conditioning)];
     }
     const { borderFraction, borderCut, borderPayload: payload, mode, wire } = settings;
-    const { latent } = settings;
+    const { latent, borderAge: age } = settings;
     const shape = { ...latent, batch: isGuided(guidanceScale) ? 2 : 1, payload };
     const opened = await this.#open(shape);
     const plan = planPatches(opened.graph.sites, {
@@ -91,6 +91,7 @@ export class ImageMaker {
       borderFraction,
       borderCut,
       wire,
+      age,
     });
     return Array.from({ length: patches }, (_, patch) => {
       const denoiser = opened.replan(plan, patch);

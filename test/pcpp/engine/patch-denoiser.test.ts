@@ -81,6 +81,17 @@ test('two patches with p = 1 compute what DistriFusion computes', async (t) => {
   t.deepEqual(await threeSteps(whole), await threeSteps(distrifusion));
 });
 
+test('at age 2 borders and own moments are those of two steps before', async (t) => {
+  const crew = await crewOf({ mode: 'distrifusion', age: 2 });
+  const [whole] = await crew.whole(sample, timestep, conditioning);
+  await crew.displaced(sample, timestep, conditioning);
+  const messages = crew.messages();
+  await crew.displaced(next, timestep, conditioning);
+  const again = await crew.displaced(sample, timestep, conditioning, messages);
+  const largest = Math.max(...whole!.data.map(Math.abs));
+  t.true(maxAbsDifference(again.data, whole!.data) < 1e-5 * largest);
+});
+
 test('hidden states give what keys and values give, for half the bytes of attention', async (t) => {
   const change = { borderCut: 'tokens', borderFraction: 0.4 } as const;
   const [kv, hidden] = [await crewOf(change), await crewOf(change, 'hidden')];

@@ -67,6 +67,23 @@ test.serial('bytes arrive as planned in every step, for every wire, cut and payl
   }
 });
 
+test.serial(
+  'at age 2 borders are read two steps later, and the same seed gives the same bytes',
+  async (t) => {
+    await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
+    await using pipeline = await openPipeline(local.cluster, { model: scenes });
+    for (const wire of ['fp16', 'residual-int8'] as const) {
+      const made = await make(pipeline, { borderAge: 2, wire });
+      const { first, total } = made.forecast!;
+      const bytes = made.steps.map(({ borderBytes }) => borderBytes);
+      t.deepEqual(bytes, [0, 0, 0, 0, first.total, total, total, total]);
+      const ages = made.steps.map(({ borderAge }) => borderAge);
+      t.deepEqual(ages, [...Array(4).fill(undefined), 2, 2, 2, 2]);
+      t.deepEqual((await make(pipeline, { borderAge: 2, wire })).png, made.png);
+    }
+  },
+);
+
 test.serial('a fresh cluster makes the same picture', async (t) => {
   const pngs: Uint8Array[] = [];
   for (let round = 0; round < 2; round++) {
