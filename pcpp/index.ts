@@ -18,7 +18,7 @@ export { openPipeline, type Pipeline, type PipelineOptions } from './engine/pipe
 export { type Generated, generateSingle, type SingleOptions } from './engine/single.js';
 export { PcppError, type PcppErrorCode } from './errors.js';
 export type { RgbImage } from './image/decode.js';
-export { decodePng, encodePng } from './image/png.js';
+export { decodePng, encodePng, readPicture } from './image/png.js';
 export { psnr, ssim } from './image/quality.js';
 export { ModelDirectory } from './model/directory.js';
 export { Model } from './model/model.js';

@@ -1,7 +1,15 @@
 /** `patchbay generate`: one picture, on a running cluster or on one that lives only for it. */
 
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readToken } from '../../runtime/cli/index.js';
@@ -9,6 +17,8 @@ import { connect, startCluster } from '../../runtime/index.js';
 import { type GenerationMode, generationModes } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
+import type { RgbImage } from '../image/decode.js';
+import { readPicture } from '../image/png.js';
 import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
@@ -34,6 +44,9 @@ interface GenerateOptions {
   readonly sampler?: SamplerName;
   readonly guidance?: number;
   readonly negative?: string;
+  readonly image?: string;
+  readonly strength?: number;
+  readonly images?: number;
   readonly model: string;
   readonly output: string;
   readonly address?: string;
@@ -59,7 +72,7 @@ export function addGenerate(program: Command): void {
       number,
     )
     .addOption(
-      new Option('--border-cut <cut>', 'whole rows or single tokens (default: rows)').choices(
+      new Option('--border-cut <cut>', 'whole rows or single tokens (default: tokens)').choices(
         borderCuts,
       ),
     )
@@ -83,6 +96,13 @@ export function addGenerate(program: Command): void {
       "how strictly to follow the prompt (default: the model's own)",
       number,
     )
+    .option('--image <file>', 'PNG to begin with instead of noise alone; its size is kept')
+    .option('--strength <share>', 'how much of it may change (default: 0.8)', number)
+    .option(
+      '--images <number>',
+      'how many, with the seeds that follow; files are numbered (default: 1)',
+      number,
+    )
     .option('--negative <prompt>', 'what the picture should not show')
     .option(
       '--model <dir>',
@@ -99,7 +119,8 @@ export function addGenerate(program: Command): void {
 }
 
 async function generate(prompt: string, options: GenerateOptions): Promise<void> {
-  const output = writable(resolve(options.output));
+  const outputs = outputsOf(options).map(writable);
+  const request = requestOf(prompt, options);
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt);
@@ -112,17 +133,44 @@ async function generate(prompt: string, options: GenerateOptions): Promise<void>
       signal: interrupted.signal,
       ...(options.mode === 'single' ? { devices: 1 } : devices === undefined ? {} : { devices }),
     });
-    const job = pipeline.generate(requestOf(prompt, options), { signal: interrupted.signal });
-    using bar = new ProgressBar();
-    for await (const progress of job) bar.show(progress);
-    const result = await job.result;
-    writeFileSync(output, result.png);
-    bar.end();
-    console.log(summary(output, result));
+    const { signal } = interrupted;
+    const jobs = pipeline.generateSeries(request, outputs.length, { signal });
+    // Those that wait fail too when one is aborted, before anybody asks for their results.
+    for (const job of jobs) job.result.catch(() => undefined);
+    for (const [index, job] of jobs.entries()) {
+      using bar = new ProgressBar();
+      for await (const progress of job) bar.show(progress);
+      const result = await job.result;
+      writeFileSync(outputs[index]!, result.png);
+      bar.end();
+      console.log(summary(outputs[index]!, result));
+    }
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+/** One file, or `boat-1.png`, `boat-2.png` and so on. */
+function outputsOf({ output, images = 1 }: GenerateOptions): readonly string[] {
+  if (!Number.isInteger(images) || images < 1 || images > 1000) {
+    throw new PcppError('E_OPTION', `images must be an integer in 1..1000, got ${images}`);
+  }
+  const file = resolve(output);
+  if (images === 1) return [file];
+  const ending = extname(file);
+  const stem = file.slice(0, file.length - ending.length);
+  return Array.from({ length: images }, (_, index) => `${stem}-${index + 1}${ending}`);
+}
+
+function readImage(path: string): RgbImage {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new PcppError('E_OPTION', `cannot read ${path}: ${String(cause)}`, { cause });
+  }
+  return readPicture(bytes, path);
 }
 
 async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
@@ -137,7 +185,7 @@ async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
 /** Commander leaves out what was not given; so does the request. */
 function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
-  const { devices, borderCut, borderPayload, borderAge, wire } = options;
+  const { devices, borderCut, borderPayload, borderAge, wire, image, strength } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -153,6 +201,8 @@ function requestOf(prompt: string, options: GenerateOptions) {
     wire,
     warmupSteps: warmup,
     negativePrompt: negative,
+    image: image === undefined ? undefined : readImage(image),
+    strength,
     devices: mode === 'single' ? undefined : devices,
   };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);

@@ -5,7 +5,7 @@
 
 import { PatchActor } from '../../actors/index.js';
 import { type ActorHandle, context } from '../../runtime/index.js';
-import { decodeLatents, type RgbImage, toRgb } from '../image/decode.js';
+import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import { Model } from '../model/model.js';
 import { type PatchPlan, planPatches } from '../partition/plan.js';
 import {
@@ -69,6 +69,12 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     });
   }
 
+  /** The latent of an image to begin with, [1, C, H, W]. @throws PcppError `E_MODEL_DIR` if the model has no encoder. */
+  async encodeImage(image: RgbImage): Promise<Tensor> {
+    const model = this.#open();
+    return encodeImage(await model.session('vae_encoder'), image, model.directory.vae);
+  }
+
   /**
    * How the image is split.
    *
@@ -94,20 +100,22 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
 
   /** Take up a job as patch number `patch`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, patch: number): Promise<void> {
-    const { id, settings, conditioning, patches } = job;
+    const { id, settings, conditioning, patches, image } = job;
     this.begin({ job: id, patch, patches, age: settings.borderAge, borderOf: 'output' });
     const model = this.#open();
     const { scheduler } = model.directory;
-    const { steps, sampler: name } = settings;
-    const sampler = createSampler(scheduler, { steps, name });
+    const { steps, skippedSteps, sampler: name } = settings;
+    const sampler = createSampler(scheduler, { steps, skippedSteps, name });
     if (patches === 1) {
       const session = await model.session('unet');
-      this.#share = new SingleDevice(session, sampler, settings, conditioning);
+      this.#share = new SingleDevice(session, sampler, settings, conditioning, {
+        ...(image ? { image } : {}),
+      });
       return;
     }
     const plan = await this.plan(settings, patches);
     const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, patch);
-    this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning);
+    this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning, image);
   }
 
   override link(peers: readonly ActorHandle<DenoiseActor>[]): void {

@@ -1,6 +1,7 @@
 /** What one device needs to know of one image. Plain data, sent to every device of the job. */
 
 import type { PatchMode } from '../partition/plan.js';
+import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import type { GenerationSettings } from './generation-settings.js';
 
@@ -10,6 +11,8 @@ export interface DenoiseJob {
   readonly settings: GenerationSettings;
   readonly conditioning: Conditioning;
   readonly patches: number;
+  /** [1, C, H, W] without noise, where there is an image to begin with. */
+  readonly image?: Tensor;
 }
 
 /** How patches look at each other once the warm-up is over. */

@@ -20,6 +20,8 @@ import type { PatchDenoiser } from './patch-denoiser.js';
 interface Track {
   readonly state: unknown;
   readonly latent: Tensor;
+  /** Age 2: the latent after one step more, if the denoiser said the same again. */
+  readonly ahead?: Tensor;
 }
 
 export class DenoisePatch {
@@ -42,6 +44,7 @@ export class DenoisePatch {
     sampler: Sampler,
     settings: GenerationSettings,
     conditioning: Conditioning,
+    image?: Tensor,
   ) {
     this.#denoiser = denoiser;
     this.#plan = denoiser.plan;
@@ -56,7 +59,7 @@ export class DenoisePatch {
     this.#incoming = others.map(
       (from) => new BorderReceiver(this.#plan, from, this.#patch, warmupSteps),
     );
-    const first = firstLatent(sampler, settings);
+    const first = firstLatent(sampler, settings, image);
     this.#whole = { state: sampler.start(), latent: first };
     this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
   }
@@ -85,7 +88,10 @@ export class DenoisePatch {
 
   /** After `step`, the message to another patch. */
   borderFor(to: number, step: number): Uint8Array {
-    return this.#outgoing[to]!.encode(this.#denoiser.outbound(to, this.#own.latent), step);
+    return this.#outgoing[to]!.encode(
+      this.#denoiser.outbound(to, this.#own.ahead ?? this.#own.latent),
+      step,
+    );
   }
 
   /** As a message comes in: versions that were lost before it and have to be asked for. */
@@ -126,7 +132,7 @@ export class DenoisePatch {
     this.#own = this.#step(this.#own, step, this.#guide(noise), this.#patchRows);
   }
 
-  /** A neighbour's latent rows, as the denoiser wants to see them: of this step at age 1, otherwise of the one before. */
+  /** A neighbour's latent rows of this step, at age 2 as it foresaw them, as the denoiser wants to see them. */
   #halo(
     from: number,
     step: number,
@@ -138,11 +144,14 @@ export class DenoisePatch {
     if (!rows) return undefined;
     const latent = payload
       ? latentOf(this.#plan, from, this.#patch, payload)
-      : takeRows(this.#whole.latent, rows[0], rows[1]);
-    // They are scaled by the noise that they have.
-    const { warmupSteps } = this.#settings;
-    const made = payload ? step - this.#plan.age + 1 : warmupSteps;
-    return latent && this.#batch(this.#sampler.scaleInput(latent, made));
+      : takeRows(this.#wholeBefore(step), rows[0], rows[1]);
+    return latent && this.#batch(this.#sampler.scaleInput(latent, step));
+  }
+
+  /** The whole latent that the warm-up left, as far as it is known before `step`. */
+  #wholeBefore(step: number): Tensor {
+    const { latent, ahead } = this.#whole;
+    return step === this.#settings.warmupSteps ? latent : (ahead ?? latent);
   }
 
   #step(
@@ -153,7 +162,13 @@ export class DenoisePatch {
   ): Track {
     const fresh = drawnNoise(this.#sampler, this.#settings, index, rows);
     const next = this.#sampler.step(state, index, output, latent, fresh);
-    return { state: next.state, latent: next.sample };
+    const later = index + 1;
+    if (this.#plan.age === 1 || later === this.#sampler.timesteps.length) {
+      return { state: next.state, latent: next.sample };
+    }
+    const noise = drawnNoise(this.#sampler, this.#settings, later, rows);
+    const { sample: ahead } = this.#sampler.step(next.state, later, output, next.sample, noise);
+    return { state: next.state, latent: next.sample, ahead };
   }
 
   get #patchRows(): readonly [from: number, to: number] {

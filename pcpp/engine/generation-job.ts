@@ -108,7 +108,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const settings = await this.#call(0).prepare(request);
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
       const plan = devices.length > 1 ? await this.#plan(settings, devices.length) : undefined;
-      await this.#begin(settings, devices, plan);
+      await this.#begin(request, settings, devices, plan);
       const steps = await this.#denoise(settings, devices);
       const parts = await Promise.all(devices.map((_, patch) => this.#call(patch).rows()));
       const latent = concatRows(parts);
@@ -146,13 +146,15 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
 
   /** Prompt and plan to every device; the model is loaded on the way. */
   async #begin(
+    { image }: GenerationRequest,
     settings: GenerationSettings,
     devices: readonly Device[],
     plan: PatchPlan | undefined,
   ): Promise<void> {
     const { conditioning, unknownWords, cutTokens } = await this.#call(0).encode(settings);
     this.#log.push({ kind: 'prompt', unknownWords, cutTokens });
-    const job = { id: this.id, settings, conditioning, patches: devices.length };
+    const begun = image ? { image: await this.#call(0).encodeImage(image) } : {};
+    const job = { id: this.id, settings, conditioning, patches: devices.length, ...begun };
     await Promise.all(devices.map((_, patch) => this.#call(patch).take(job, patch)));
     await Promise.all(devices.map((_, patch) => this.#call(patch).link(devices)));
     this.#log.push({ kind: 'plan', settings, ...boundsAndForecast(settings, plan) });

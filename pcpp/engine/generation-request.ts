@@ -1,6 +1,7 @@
 /** What a user may ask for, and the check of everything that can be checked without the model. */
 
 import { PcppError } from '../errors.js';
+import type { RgbImage } from '../image/decode.js';
 import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
@@ -27,6 +28,13 @@ export interface GenerationRequest {
   readonly prompt: string;
   /** What it should not show. Works only with guidance. @default nothing */
   readonly negativePrompt?: string;
+  /** A picture to begin with instead of noise alone; the model needs a `vae_encoder`. Its size is the new one's. */
+  readonly image?: RgbImage;
+  /**
+   * How much of that picture may change, above 0 and up to 1: the share of the steps that are computed. Only with `image`.
+   * @default 0.8
+   */
+  readonly strength?: number;
   /** Pixels, divisible as the model needs. @default the model's own */
   readonly width?: number;
   /** Pixels, divisible as the model needs. @default the model's own */
@@ -43,7 +51,7 @@ export interface GenerationRequest {
   readonly mode?: GenerationMode;
   /** Share of a neighbour's rows that a patch attends to, 0..1; less is faster and shows seams sooner. @default 0.3 */
   readonly borderFraction?: number;
-  /** Whole rows of tokens, rounded up, or single tokens, rounded down: fewer bytes. @default 'rows' */
+  /** Whole rows of tokens, rounded up, or single tokens, rounded down: fewer bytes. @default 'tokens' */
   readonly borderCut?: BorderCut;
   /**
    * What attention's borders are made of: `kv` are keys and values; `hidden` is what both are made of, half the bytes, and
@@ -73,6 +81,7 @@ export interface GenerationRequest {
 /** Defaults that do not depend on the model. */
 export const generationDefaults: {
   readonly seed: number;
+  readonly strength: number;
   readonly mode: GenerationMode;
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
@@ -81,9 +90,10 @@ export const generationDefaults: {
   readonly warmupShare: number;
 } = {
   seed: 0,
+  strength: 0.8,
   mode: 'pcpp',
   borderFraction: 0.3,
-  borderCut: 'rows',
+  borderCut: 'tokens',
   borderAge: 1,
   wire: 'fp16',
   warmupShare: 4 / 50,
@@ -111,9 +121,19 @@ const oneOf = (names: readonly string[]): Rule => ({
   accepts: (value) => typeof value === 'string' && names.includes(value),
 });
 
+const picture: Rule = {
+  expected: 'an RGB image: width, height and three bytes for every pixel',
+  accepts: (value) => {
+    const { width, height, data } = (value ?? {}) as Partial<Record<keyof RgbImage, unknown>>;
+    return data instanceof Uint8Array && data.length === 3 * Number(width) * Number(height);
+  },
+};
+
 const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   prompt: text,
   negativePrompt: text,
+  image: picture,
+  strength: real(0, 1),
   width: integer(1, 16_384),
   height: integer(1, 16_384),
   steps: integer(1, 1000),

@@ -26,9 +26,11 @@ export interface GenerationSettings {
   /** Pixels. */
   readonly height: number;
   readonly latent: LatentShape;
-  /** Steps of the sampler. */
+  /** Steps of the sampler from noise to image. */
   readonly steps: number;
-  /** Denoiser evaluations: `steps`, or one more for PNDM. */
+  /** Of them, those at the start that are left out because there is an image to begin with. */
+  readonly skippedSteps: number;
+  /** Denoiser evaluations: the steps that are left, and for PNDM from the start one more. */
   readonly evaluations: number;
   readonly seed: number;
   /** 1 or less: no negative entry in the batch. */
@@ -58,9 +60,11 @@ export interface LatentShape {
  */
 export function prepare(request: GenerationRequest, model: ModelDirectory): GenerationSettings {
   const { warmupShare, ...defaults } = generationDefaults;
-  const asked = { ...defaults, ...parseRequest(request) };
-  const width = asked.width ?? model.defaults.width;
-  const height = asked.height ?? model.defaults.height;
+  const given = parseRequest(request);
+  const asked = { ...defaults, ...given };
+  checkImage(given, model);
+  const width = asked.width ?? asked.image?.width ?? model.defaults.width;
+  const height = asked.height ?? asked.image?.height ?? model.defaults.height;
   if (width === null || height === null) {
     throw new PcppError('E_OPTION', 'the model names no image size: give width and height');
   }
@@ -68,8 +72,16 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const steps = asked.steps ?? model.defaults.steps;
   const sampler = samplerNameOf(model.scheduler, asked.sampler);
   // Made only to be refused here, before any device has begun.
-  const evaluations = createSampler(model.scheduler, { steps, name: sampler }).timesteps.length;
-  const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * steps));
+  const skippedSteps = asked.image ? steps - Math.floor(steps * asked.strength + 1e-9) : 0;
+  if (skippedSteps === steps) {
+    throw new PcppError(
+      'E_OPTION',
+      `strength ${asked.strength} of ${steps} steps leaves none to compute; use at least ${1 / steps}`,
+    );
+  }
+  const walk = createSampler(model.scheduler, { steps, name: sampler, skippedSteps });
+  const evaluations = walk.timesteps.length;
+  const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
   const displaced = asked.mode === 'distrifusion' || asked.mode === 'pcpp';
   return {
     prompt: asked.prompt,
@@ -82,6 +94,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
       width: width / model.vae.scaleFactor,
     },
     steps,
+    skippedSteps,
     evaluations,
     seed: asked.seed,
     guidanceScale: asked.guidanceScale ?? model.defaults.guidanceScale,
@@ -97,9 +110,35 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   };
 }
 
+/** @throws PcppError `E_OPTION` if image and other options contradict, `E_MODEL_DIR` if the model cannot read images. */
+function checkImage({ image, strength, width, height }: GenerationRequest, model: ModelDirectory) {
+  if (!image) {
+    if (strength === undefined) return;
+    throw new PcppError('E_OPTION', 'strength is for an image to begin with, and there is none');
+  }
+  if ((width ?? image.width) !== image.width || (height ?? image.height) !== image.height) {
+    throw new PcppError(
+      'E_OPTION',
+      `the image to begin with has ${image.width}x${image.height} pixels: leave width and height out, or scale it first`,
+    );
+  }
+  if (model.has('vae_encoder')) return;
+  throw new PcppError(
+    'E_MODEL_DIR',
+    `${model.path('vae_encoder/model.onnx')} is missing: this model cannot begin with an image; optimum-cli export onnx writes an encoder where the original has one`,
+  );
+}
+
 /** What goes into the PNG, so that a picture tells how to make it again. */
 export function describe(settings: GenerationSettings): PngText {
-  const { prompt, negativePrompt, latent: _, evaluations: __, ...rest } = settings;
+  const {
+    prompt,
+    negativePrompt,
+    latent: _,
+    evaluations: __,
+    skippedSteps: ___,
+    ...rest
+  } = settings;
   return {
     Software: 'Patchbay',
     Prompt: prompt,

@@ -6,19 +6,22 @@ import { type Tensor, tensor } from '../tensor.js';
 import type { GenerationSettings } from './generation-settings.js';
 
 /**
+ * @param image A latent without noise to begin with.
  * @param noise Unit normal, [1, C, H, W]. @default drawn from the seed
  * @returns [1, C, H, W] at the sampler's first noise level.
  */
 export function firstLatent(
-  { initNoiseSigma }: Sampler,
+  sampler: Sampler,
   { seed, latent }: GenerationSettings,
+  image?: Tensor,
   noise?: Tensor,
 ): Tensor {
   const { channels, height, width } = latent;
   const unit = noise ?? initialRows(seed, { channels, width, fromRow: 0, toRow: height });
+  if (image) return sampler.noised(image, unit, 0);
   return tensor(
     unit.dims,
-    unit.data.map((value) => value * initNoiseSigma),
+    unit.data.map((value) => value * sampler.initNoiseSigma),
   );
 }
 

@@ -14,7 +14,7 @@ import type {
 import { PcppError } from '../errors.js';
 import type { DenoiseActor } from './denoise-actor.js';
 import { GenerationJob, type GenerationOptions } from './generation-job.js';
-import type { GenerationRequest } from './generation-request.js';
+import { type GenerationRequest, generationDefaults } from './generation-request.js';
 
 export type Device = ActorHandle<DenoiseActor>;
 
@@ -96,6 +96,21 @@ export class Pipeline implements AsyncDisposable {
     const job = new GenerationJob(nanoid(10), this.#devices, request, options, this.#last);
     this.#last = job.result.catch(() => undefined);
     return job;
+  }
+
+  /** Several images of one request, one after another, with the seeds that follow its own: each can be made alone again. */
+  generateSeries(
+    request: GenerationRequest,
+    images: number,
+    options: GenerationOptions = {},
+  ): readonly GenerationJob[] {
+    if (!Number.isInteger(images) || images < 1) {
+      throw new PcppError('E_OPTION', `images must be a whole number from 1, got ${images}`);
+    }
+    const first = request.seed ?? generationDefaults.seed;
+    return Array.from({ length: images }, (_, index) =>
+      this.generate({ ...request, seed: first + index }, options),
+    );
   }
 
   async close(): Promise<void> {

@@ -8,11 +8,14 @@ import type { GenerationSettings } from './generation-settings.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import { evaluateUnet } from './unet.js';
 
-/** Unit normal noise from outside, for comparison with other programs. */
-export interface GivenNoise {
-  /** [1, C, H, W] to start from. */
+/** What an image begins with besides its seed. */
+export interface Beginning {
+  /** A latent without noise, [1, C, H, W]. */
+  readonly image?: Tensor;
+
+  /** Unit normal noise [1, C, H, W] from outside, for comparison with other programs. */
   readonly first?: Tensor;
-  /** [1, C, H, W] that the sampler adds in a step. */
+  /** The same for what the sampler adds in a step. */
   readonly ofStep?: (step: number) => Tensor;
 }
 
@@ -21,25 +24,24 @@ export class SingleDevice {
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
   readonly #conditioning: Conditioning;
-  readonly #noise: GivenNoise;
+  readonly #beginning: Beginning;
   #state: unknown;
   #latent: Tensor;
 
-  /** @param noise Instead of what is drawn from the seed. */
   constructor(
     session: Session,
     sampler: Sampler,
     settings: GenerationSettings,
     conditioning: Conditioning,
-    noise: GivenNoise = {},
+    beginning: Beginning = {},
   ) {
     this.#session = session;
     this.#sampler = sampler;
     this.#settings = settings;
     this.#conditioning = conditioning;
-    this.#noise = noise;
+    this.#beginning = beginning;
     this.#state = sampler.start();
-    this.#latent = firstLatent(sampler, settings, noise.first);
+    this.#latent = firstLatent(sampler, settings, beginning.image, beginning.first);
   }
 
   /** [1, C, H, W] as the last step left it. */
@@ -77,7 +79,7 @@ export class SingleDevice {
     );
     const rows = [0, this.#settings.latent.height] as const;
     const fresh =
-      this.#noise.ofStep?.(step) ?? drawnNoise(this.#sampler, this.#settings, step, rows);
+      this.#beginning.ofStep?.(step) ?? drawnNoise(this.#sampler, this.#settings, step, rows);
     const next = this.#sampler.step(this.#state, step, output, this.#latent, fresh);
     this.#state = next.state;
     this.#latent = next.sample;

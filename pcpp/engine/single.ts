@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PcppError } from '../errors.js';
-import { decodeLatents, type RgbImage, toRgb } from '../image/decode.js';
+import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import { requireShape } from '../model/feed.js';
 import type { Model } from '../model/model.js';
 import { createSampler } from '../samplers/create-sampler.js';
@@ -67,12 +67,17 @@ export async function generateSingle(
   const unet = await model.session('unet');
   const sampler = createSampler(model.directory.scheduler, {
     steps: settings.steps,
+    skippedSteps: settings.skippedSteps,
     name: settings.sampler,
   });
 
   const { channels, height, width } = settings.latent;
   if (options.latents) requireShape('latents', options.latents, [1, channels, height, width]);
+  const { vae } = model.directory;
+  const image =
+    request.image && (await encodeImage(await model.session('vae_encoder'), request.image, vae));
   const device = new SingleDevice(unet, sampler, settings, conditioning, {
+    ...(image ? { image } : {}),
     ...(options.latents ? { first: options.latents } : {}),
     ...(options.noiseOf ? { ofStep: options.noiseOf } : {}),
   });
@@ -88,8 +93,8 @@ export async function generateSingle(
   await nextTurn();
   requireNotAborted(options.signal);
   const decoder = await model.session('vae_decoder');
-  const [image] = toRgb(await decodeLatents(decoder, device.rows, model.directory.vae));
-  return { image: image!, latents: device.rows, settings, unknownWords, cutTokens };
+  const [decoded] = toRgb(await decodeLatents(decoder, device.rows, vae));
+  return { image: decoded!, latents: device.rows, settings, unknownWords, cutTokens };
 }
 
 function requireNotAborted(signal: AbortSignal | undefined): void {

@@ -1,4 +1,4 @@
-/** Latents to pixels on one device. */
+/** Latents to pixels and back, on one device. */
 
 import type { VaeConfig } from '../model/config.js';
 import { feed, floatOutput, inputPort, requireShape } from '../model/feed.js';
@@ -29,6 +29,42 @@ export async function decodeLatents(
   const outputs = await decoder.run({ latent_sample: feed(port, tensor(latents.dims, scaled)) });
   const pixels = floatOutput(outputs, 'sample');
   requireShape('the decoded image', pixels, [n, 3, h * vae.scaleFactor, w * vae.scaleFactor]);
+  return pixels;
+}
+
+/**
+ * The mean of what the encoder thinks the latent may be: the same picture always gives the same latent.
+ *
+ * @returns [1, C, H/scaleFactor, W/scaleFactor], as the sampler wants it.
+ * @throws PcppError `E_SESSION` if ONNX Runtime fails, `E_SHAPE` if the encoder reduces by another factor.
+ */
+export async function encodeImage(
+  encoder: Session,
+  image: RgbImage,
+  vae: VaeConfig,
+): Promise<Tensor> {
+  const pixels = toPixels(image);
+  const outputs = await encoder.run({ sample: feed(inputPort(encoder, 'sample'), pixels) });
+  const parameters = floatOutput(outputs, 'latent_parameters');
+  const [, both] = nchw(parameters);
+  const { width, height } = image;
+  const dims = [1, both / 2, height / vae.scaleFactor, width / vae.scaleFactor];
+  requireShape('the encoded image', parameters, [1, both, ...dims.slice(2)]);
+  // Means come first, then logarithms of variances.
+  const means = parameters.data.subarray(0, parameters.data.length / 2);
+  return tensor(
+    dims,
+    means.map((x) => (x - vae.shiftFactor) * vae.scalingFactor),
+  );
+}
+
+/** @returns [1, 3, H, W], -1..1 */
+function toPixels({ width, height, data }: RgbImage): Tensor {
+  const pixels = tensor([1, 3, height, width]);
+  const plane = width * height;
+  for (let k = 0; k < data.length; k++) {
+    pixels.data[(k % 3) * plane + Math.floor(k / 3)] = data[k]! / 127.5 - 1;
+  }
   return pixels;
 }
 

@@ -1,6 +1,6 @@
 /** PNG files: the same image and text always give the same bytes. */
 
-import { decode, encode } from 'fast-png';
+import { type DecodedPng, decode, encode } from 'fast-png';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from './decode.js';
 
@@ -30,6 +30,34 @@ export function decodePng(png: Uint8Array): { readonly image: RgbImage; readonly
     );
   }
   return { image: { width, height, data: Uint8Array.from(data) }, text };
+}
+
+/**
+ * A picture from outside, to begin with: grey becomes red, green and blue, and transparency is ignored.
+ *
+ * @throws PcppError `E_OPTION` if it is no PNG of 8 bits.
+ */
+export function readPicture(png: Uint8Array, name: string): RgbImage {
+  const { width, height, channels, depth, data, palette } = decodeOrRefuse(png, name);
+  if (depth !== 8 || palette) {
+    const what = palette ? 'a palette' : `${depth} bits`;
+    throw new PcppError('E_OPTION', `${name} has ${what}; save it as a PNG of 8-bit RGB`);
+  }
+  const rgb = new Uint8Array(3 * width * height);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    for (let color = 0; color < 3; color++) {
+      rgb[3 * pixel + color] = data[channels * pixel + (channels < 3 ? 0 : color)]!;
+    }
+  }
+  return { width, height, data: rgb };
+}
+
+function decodeOrRefuse(png: Uint8Array, name: string): DecodedPng {
+  try {
+    return decode(png);
+  } catch (cause) {
+    throw new PcppError('E_OPTION', `${name} is no PNG: ${String(cause)}`, { cause });
+  }
 }
 
 const toLatin1 = (text: string): string =>

@@ -19,7 +19,7 @@ import {
 import { parseFile, readJsonFile } from './json-file.js';
 
 /** The folders that hold a graph. */
-export type ModelPart = 'unet' | 'text_encoder' | 'text_encoder_2' | 'vae_decoder';
+export type ModelPart = 'unet' | 'text_encoder' | 'text_encoder_2' | 'vae_decoder' | 'vae_encoder';
 
 /**
  * Files are read when they are asked for, so a device that only denoises needs `unet/` and `scheduler/` alone.
@@ -92,6 +92,11 @@ export class ModelDirectory {
       );
     }
     return path;
+  }
+
+  /** Whether a part that not every model has is there. */
+  has(part: ModelPart): boolean {
+    return existsSync(this.path(`${part}/model.onnx`));
   }
 
   path(name: string): string {

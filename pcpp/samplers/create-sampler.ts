@@ -7,7 +7,7 @@ import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
 import { flowMatchEuler } from './flow-match-euler.js';
 import { pndm } from './pndm.js';
-import { type Sampler, type SamplerName, samplerNames } from './sampler.js';
+import { type Sampler, type SamplerName, samplerNames, startingAt } from './sampler.js';
 import type { SchedulerConfig } from './scheduler-config.js';
 
 export interface SamplerOptions {
@@ -15,6 +15,8 @@ export interface SamplerOptions {
   readonly steps: number;
   /** Takes the place of the scheduler class in the file, and keeps its noise schedule. @default the model's own */
   readonly name?: SamplerName;
+  /** Steps left out at the start, for a walk that begins with an image. @default 0 */
+  readonly skippedSteps?: number;
   /** The shift of flow models with `use_dynamic_shifting`. */
   readonly mu?: number;
 }
@@ -34,6 +36,14 @@ const namesOfClasses: Readonly<Record<string, SamplerName>> = {
  *   `E_OPTION` if the name does not exist or does not fit the model, or steps are out of range.
  */
 export function createSampler(config: SchedulerConfig, options: SamplerOptions): Sampler {
+  const { steps, skippedSteps = 0 } = options;
+  const whole = wholeWalk(config, options);
+  if (skippedSteps === 0) return whole;
+  // PNDM evaluates its first steps three times between them, and only a walk from the start needs that.
+  return startingAt(whole, skippedSteps + whole.timesteps.length - steps);
+}
+
+function wholeWalk(config: SchedulerConfig, options: SamplerOptions): Sampler {
   const name = samplerNameOf(config, options.name);
   switch (name) {
     case 'ddim':

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor.js';
 import { requireSameShape, type Sampler } from './sampler.js';
-import { alphasCumprod, roundHalfEven, spacedTimesteps } from './schedule.js';
+import { alphasCumprod, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
 import {
   discreteSettings,
   type Prediction,
@@ -46,6 +46,7 @@ export function ddim(config: SchedulerConfig, steps: number): Sampler<null> {
     drawsNoise: false,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
+    noised: (image, noise, index) => mixed(image, noise, alphas[timesteps[index]!]!),
     start: () => null,
     step: (state, index, output, sample) => {
       const next = timesteps[index]! - stride;

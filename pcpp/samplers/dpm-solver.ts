@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import type { Tensor } from '../tensor.js';
 import { combine, type Sampler } from './sampler.js';
-import { alphasCumprod, linspace, roundHalfEven, spacedTimesteps } from './schedule.js';
+import { alphasCumprod, linspace, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
 import {
   type DiscreteSettings,
   discreteSettings,
@@ -66,6 +66,7 @@ export function dpmSolver(config: SchedulerConfig, steps: number): Sampler<DpmSt
     drawsNoise: false,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
+    noised: (image, noise, index) => mixed(image, noise, levels[index]!.signal ** 2),
     start: () => null,
     step: (before, index, output, sample) => {
       const from = levels[index]!;

@@ -59,6 +59,7 @@ export function flowMatchEuler(config: SchedulerConfig, steps: number, mu?: numb
     drawsNoise: false,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
+    noised: (image, noise, index) => weightedSum(1 - sigmas[index]!, image, sigmas[index]!, noise),
     start: () => null,
     step: (state, index, output, sample) => ({
       state,

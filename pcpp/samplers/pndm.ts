@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { combine, type Sampler } from './sampler.js';
-import { alphasCumprod, roundHalfEven, spacedTimesteps } from './schedule.js';
+import { alphasCumprod, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
 import { discreteSettings, parseScheduler, type SchedulerConfig } from './scheduler-config.js';
 
 const own = z.looseObject({
@@ -57,6 +57,7 @@ export function pndm(config: SchedulerConfig, steps: number): Sampler<PndmState>
     drawsNoise: false,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
+    noised: (image, noise, index) => mixed(image, noise, alphas[timesteps[index]!]!),
     start: () => ({ outputs: [], first: undefined }),
     step: (state, index, output, sample) => {
       if (index === 1) {

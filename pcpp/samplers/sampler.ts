@@ -19,6 +19,13 @@ export interface Sampler<S = unknown> {
   readonly initNoiseSigma: number;
   /** The latent as the denoiser wants to see it at evaluation `index`. */
   scaleInput(sample: Tensor, index: number): Tensor;
+  /**
+   * An image with as much noise as evaluation `index` begins with: what a walk that starts there starts from.
+   *
+   * @param image The latent without noise.
+   * @param noise Unit normal, same shape.
+   */
+  noised(image: Tensor, noise: Tensor, index: number): Tensor;
   /** The state before evaluation 0. */
   start(): S;
   /**
@@ -88,4 +95,16 @@ export function combine(terms: readonly (readonly [weight: number, values: Tenso
     out[k] = sum;
   }
   return tensor(first.dims, out);
+}
+
+/** The same walk without its first `skipped` evaluations; counted from 0 again. */
+export function startingAt<S>(sampler: Sampler<S>, skipped: number): Sampler<S> {
+  return {
+    ...sampler,
+    timesteps: sampler.timesteps.slice(skipped),
+    scaleInput: (sample, index) => sampler.scaleInput(sample, index + skipped),
+    noised: (image, noise, index) => sampler.noised(image, noise, index + skipped),
+    step: (state, index, output, sample, noise) =>
+      sampler.step(state, index + skipped, output, sample, noise),
+  };
 }

@@ -1,6 +1,8 @@
 /** Noise schedules and timestep spacings as diffusers defines them, in float64. */
 
 import { PcppError } from '../errors.js';
+import type { Tensor } from '../tensor.js';
+import { weightedSum } from './sampler.js';
 
 export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
 export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
@@ -113,3 +115,7 @@ export function roundHalfEven(value: number): number {
   if (value - floor !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;
 }
+
+/** An image with noise, `alpha` the share of the image: their squares add up to 1. */
+export const mixed = (image: Tensor, noise: Tensor, alpha: number): Tensor =>
+  weightedSum(Math.sqrt(alpha), image, Math.sqrt(1 - alpha), noise);

@@ -1,7 +1,7 @@
 /** What Euler's samplers share: a sample is the image plus sigma times noise, and the model sees it at unit variance. */
 
 import { tensor } from '../tensor.js';
-import type { Sampler } from './sampler.js';
+import { type Sampler, weightedSum } from './sampler.js';
 import { alphasCumprod, spacedTimesteps } from './schedule.js';
 import { discreteSettings, type Prediction, type SchedulerConfig } from './scheduler-config.js';
 import { at, trainedSigmas } from './sigmas.js';
@@ -32,10 +32,11 @@ export function levelsOf(config: SchedulerConfig, steps: number): Levels {
 export function atUnitVariance(
   sigmas: readonly number[],
   leading: boolean,
-): Pick<Sampler<null>, 'initNoiseSigma' | 'scaleInput'> {
+): Pick<Sampler<null>, 'initNoiseSigma' | 'scaleInput' | 'noised'> {
   const largest = Math.max(...sigmas);
   return {
     initNoiseSigma: leading ? Math.hypot(largest, 1) : largest,
+    noised: (image, noise, index) => weightedSum(1, image, sigmas[index]!, noise),
     scaleInput: (sample, index) => {
       const scale = 1 / Math.hypot(sigmas[index]!, 1);
       return tensor(

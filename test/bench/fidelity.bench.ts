@@ -75,5 +75,5 @@ for (const borderAge of [1, 2] as const satisfies readonly BorderAge[]) {
     await printRow(`p = ${borderFraction}, age ${borderAge}`, { borderFraction, borderAge });
   }
 }
-await printRow('p = 0.3 by tokens, age 1', { borderFraction: 0.3, borderCut: 'tokens' });
+await printRow('p = 0.3 by rows, age 1', { borderFraction: 0.3, borderCut: 'rows' });
 await printRow('distrifusion, age 1', { mode: 'distrifusion' });

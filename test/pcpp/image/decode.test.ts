@@ -1,5 +1,5 @@
 import test from 'ava';
-import { decodeLatents, toRgb } from '../../../pcpp/image/decode.js';
+import { decodeLatents, encodeImage, toRgb } from '../../../pcpp/image/decode.js';
 import { Model } from '../../../pcpp/model/model.js';
 import { tensor } from '../../../pcpp/tensor.js';
 import { goldenPath, maxAbsDifference } from '../../helpers/golden.js';
@@ -55,4 +55,30 @@ test('pixels are interleaved, clipped and rounded', (t) => {
   const [first, second] = toRgb(pixels);
   t.deepEqual(first, { width: 2, height: 1, data: Uint8Array.of(0, 128, 0, 255, 255, 191) });
   t.deepEqual(second!.data, new Uint8Array(6).fill(255));
+});
+
+test('an image is encoded to the scaled mean of its latent', async (t) => {
+  await using model = Model.open(goldenPath('models/tiny-sd15'));
+  const encoder = await model.session('vae_encoder');
+  const data = Uint8Array.from({ length: 3 * 32 * 16 }, (_, k) => (k * 37) % 256);
+  const image = { width: 32, height: 16, data };
+  const planes = Float32Array.from({ length: data.length }, (_, k) => {
+    const [channel, pixel] = [Math.floor(k / 512), k % 512];
+    return data[3 * pixel + channel]! / 127.5 - 1;
+  });
+  const sample = { type: 'float32', dims: [1, 3, 16, 32], data: planes } as const;
+  const { latent_parameters: parameters } = await encoder.run({ sample });
+  const { vae } = model.directory;
+  const latent = await encodeImage(encoder, image, { ...vae, shiftFactor: 0.5 });
+  t.deepEqual(latent.dims, [1, 4, 2, 4]);
+  const means = [...(parameters!.data as Float32Array)].slice(0, 32);
+  t.true(
+    maxAbsDifference(
+      latent.data,
+      means.map((x) => (x - 0.5) * vae.scalingFactor),
+    ) < 1e-6,
+  );
+  await t.throwsAsync(encodeImage(encoder, image, { ...vae, scaleFactor: 4 }), {
+    code: 'E_SHAPE',
+  });
 });

@@ -48,6 +48,18 @@ for (const entry of cases) {
     );
     t.true(Math.abs(sampler.initNoiseSigma / entry.init_noise_sigma - 1) < 1e-4);
 
+    if (`${entry.name}/sigmas` in tensors) {
+      const isSplit = sampler.initNoiseSigma === 1;
+      for (const [i, sigma] of [...get('sigmas')].slice(0, -1).entries()) {
+        const given = tensor([1], Float32Array.of(2));
+        const added = sampler.noised(given, tensor([1], Float32Array.of(3)), i).data[0]!;
+        const flow = (1 - sigma) * 2 + sigma * 3;
+        const expected = entry.name.startsWith('flow') ? flow : 2 + sigma * 3;
+        const shrunk = isSplit && !entry.name.startsWith('flow') ? Math.hypot(sigma, 1) : 1;
+        t.true(Math.abs(added - expected / shrunk) < 2e-3 * (1 + sigma / shrunk), `noise ${i}`);
+      }
+    }
+
     const samples = rows(get('samples'));
     const outputs = rows(get('model_outputs'));
     const noises = sampler.drawsNoise ? rows(get('noises')) : [];
