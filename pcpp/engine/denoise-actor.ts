@@ -8,12 +8,8 @@ import { type ActorHandle, context } from '../../runtime/index.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import { Model } from '../model/model.js';
 import { type PatchPlan, planPatches } from '../partition/plan.js';
-import {
-  compilePatchGraph,
-  type PatchGraph,
-  type PatchGraphShape,
-  servesShape,
-} from '../rewrite/compile.js';
+import { type PatchGraph, type PatchGraphShape, servesShape } from '../rewrite/compile.js';
+import { openPatchGraph } from '../rewrite/graph-cache.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Tensor } from '../tensor.js';
 import { type EncodedPrompt, encodePrompt, wholePicture } from '../text/encode-prompt.js';
@@ -190,7 +186,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   async #graphFor(shape: PatchGraphShape): Promise<PatchGraph> {
     const known = this.#compiled;
     if (known && servesShape(known.shape, shape)) return known.graph;
-    const graph = await compilePatchGraph(this.#open().directory.graph('unet'), shape);
+    const graph = await openPatchGraph(this.#open().directory.graph('unet'), shape);
     this.#compiled = { shape, graph };
     return graph;
   }

@@ -1,0 +1,112 @@
+/**
+ * Patch graphs on disk, beside the model they were made of. A file is found by the hash of that model, so one of another
+ * export is never used; one that is damaged is as good as none.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import * as z from 'zod';
+import { PcppError } from '../errors.js';
+import { compilePatchGraph, type PatchGraph, type PatchGraphShape } from './compile.js';
+import type { GraphSites } from './sites.js';
+
+/** Goes up whenever the same model would give another patch graph. */
+const compilerVersion = 1;
+
+const folderName = 'patch-graphs';
+
+interface Described {
+  readonly sites: GraphSites;
+  readonly sample: string;
+  readonly output: string;
+  readonly hasExternalData: boolean;
+  /** SHA-256 of the graph file. */
+  readonly hash: string;
+}
+
+// Sites are ours and belong to the hash: they are not looked into.
+const described: z.ZodType<Described> = z.object({
+  sites: z.custom<GraphSites>((value) => typeof value === 'object' && value !== null),
+  sample: z.string(),
+  output: z.string(),
+  hasExternalData: z.boolean(),
+  hash: z.string(),
+});
+
+/**
+ * The graph on disk if there is one, otherwise a new one, which is not written.
+ *
+ * @throws PcppError as `compilePatchGraph`.
+ */
+export async function openPatchGraph(
+  unetFile: string,
+  shape: PatchGraphShape,
+): Promise<PatchGraph> {
+  return (await readPatchGraph(unetFile, shape)) ?? compilePatchGraph(unetFile, shape);
+}
+
+/** @returns undefined if there is none for this model and shape, or it is damaged. */
+export async function readPatchGraph(
+  unetFile: string,
+  shape: PatchGraphShape,
+): Promise<PatchGraph | undefined> {
+  if (!existsSync(join(dirname(unetFile), folderName))) return undefined;
+  const file = await fileOf(unetFile, shape);
+  try {
+    const bytes = await readFile(`${file}.onnx`);
+    const found = described.parse(JSON.parse(await readFile(`${file}.json`, 'utf8')));
+    if (found.hash !== createHash('sha256').update(bytes).digest('hex')) return undefined;
+    const { sites, sample, output } = found;
+    const folder = found.hasExternalData ? { externalDataFolder: dirname(unetFile) } : {};
+    return { bytes, sites, sample, output, ...folder };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @returns Path of the graph file.
+ * @throws PcppError `E_MODEL_DIR` if the model's folder cannot be written.
+ */
+export async function writePatchGraph(
+  unetFile: string,
+  shape: PatchGraphShape,
+  graph: PatchGraph,
+): Promise<string> {
+  const { bytes, sites, sample, output, externalDataFolder } = graph;
+  const hash = createHash('sha256').update(bytes).digest('hex');
+  const hasExternalData = externalDataFolder !== undefined;
+  const text: Described = { sites, sample, output, hasExternalData, hash };
+  const file = await fileOf(unetFile, shape);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeWhole(`${file}.onnx`, bytes);
+    await writeWhole(`${file}.json`, JSON.stringify(text));
+  } catch (cause) {
+    throw new PcppError('E_MODEL_DIR', `cannot write ${file}.onnx: ${String(cause)}`, { cause });
+  }
+  return `${file}.onnx`;
+}
+
+/** Devices may read it meanwhile: a file is there whole or not at all. */
+async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  const unfinished = `${file}.${process.pid}`;
+  await writeFile(unfinished, content);
+  await rename(unfinished, file);
+}
+
+async function fileOf(unetFile: string, shape: PatchGraphShape): Promise<string> {
+  const { width, batch, payload = 'kv' } = shape;
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(unetFile), hash);
+  } catch (cause) {
+    throw new PcppError('E_MODEL_DIR', `cannot read ${unetFile}`, { cause });
+  }
+  const model = hash.digest('hex').slice(0, 16);
+  const name = `${model}-v${compilerVersion}-w${width}-b${batch}-${payload}`;
+  return join(dirname(unetFile), folderName, name);
+}

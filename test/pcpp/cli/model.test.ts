@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import test from 'ava';
+import { Terminal } from '../../helpers/command.js';
+import { goldenPath, scenesPath } from '../../helpers/golden.js';
+import { modelCopy } from '../../helpers/model-copy.js';
+
+test.serial('inspect tells sites, and what a device receives', async (t) => {
+  await using terminal = new Terminal();
+  const { code, stdout, stderr } = await terminal.run('model', 'inspect', scenesPath);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /scenes: sd, 8 latent channels, sides divisible by 64/);
+  t.regex(stdout, /cannot begin with a picture: vae_encoder\/ is missing/);
+  t.regex(stdout, /attention hidden +1\/4 +3 /);
+  t.regex(stdout, /8 latent rows are the least a device can have, so 4 devices share 32 at most/);
+  t.regex(stdout, /\n8 +- +- +- +- +too many devices/);
+});
+
+test.serial('inspect counts the bytes of SDXL from its graph alone, as the figures in docs have them', async (t) => {
+  await using terminal = new Terminal();
+  const graph = goldenPath('graphs/sdxl-unet');
+  const more = ['--devices', '4,8', '--borders', '0.3'];
+  const { code, stdout, stderr } = await terminal.run('model', 'inspect', graph, ...more);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /attention hidden +1\/4 +60 /);
+  t.regex(stdout, /\n4 +29\.5 MB +339 MB\n8 +20\.8 MB +424 MB/);
+});
+
+test.serial('inspect says which operator cannot be split, and that one device can run it', async (t) => {
+  await using terminal = new Terminal();
+  const decoder = goldenPath('models/tiny-sdxl/vae_decoder');
+  const { code, stdout } = await terminal.run('model', 'inspect', decoder, '--size', '512x512');
+  t.is(code, 0);
+  t.regex(stdout, /It runs on one device only \(--mode single\)\. .*cannot be split by rows/);
+});
+
+test.serial('compile writes a graph that devices then use', async (t) => {
+  await using terminal = new Terminal();
+  const model = modelCopy(scenesPath, {});
+  const made = await terminal.run('model', 'compile', model, '--size', '128x128');
+  t.is(made.code, 0, made.stderr);
+  const [, file] = /^(.*\.onnx): latent width 16, batch 2, hidden, /.exec(made.stdout)!;
+  t.true(existsSync(file!));
+  const small = ['--size', '128x128', '--steps', '3', '--warmup', '1', '--devices', '2'];
+  const drawn = await terminal.run('generate', 'alps', ...small, '--model', model);
+  t.is(drawn.code, 0, drawn.stderr);
+});
+
+const refusals: readonly [what: string, code: number, text: RegExp, ...args: readonly string[]][] =
+  [
+    ['a directory that is not there', 1, /E_MODEL_DIR: there is no model directory/, '/nope'],
+    ['a size that cannot be divided', 1, /E_SIZE/, scenesPath, '--size', '130x128'],
+    ['half a device', 2, /whole numbers from 1/, scenesPath, '--devices', '2.5'],
+    ['a fraction beyond 1', 1, /E_OPTION: border fraction 2/, scenesPath, '--borders', '2'],
+    ['what is no number', 2, /Expected numbers/, scenesPath, '--borders', '0.1,,x'],
+    ['no batch', 2, /whole number from 1/, scenesPath, '--batch', '0'],
+  ];
+
+for (const [what, code, text, ...args] of refusals) {
+  test.serial(`inspect refuses ${what}`, async (t) => {
+    await using terminal = new Terminal();
+    const outcome = await terminal.run('model', 'inspect', ...args);
+    t.is(outcome.code, code, outcome.stderr);
+    t.regex(outcome.stderr, text);
+  });
+}
