@@ -20,8 +20,6 @@ import type { PatchDenoiser } from './patch-denoiser.js';
 interface Track {
   readonly state: unknown;
   readonly latent: Tensor;
-  /** Age 2: the latent after one step more, if the denoiser said the same again. */
-  readonly ahead?: Tensor;
 }
 
 export class DenoisePatch {
@@ -88,10 +86,7 @@ export class DenoisePatch {
 
   /** After `step`, the message to another patch. */
   borderFor(to: number, step: number): Uint8Array {
-    return this.#outgoing[to]!.encode(
-      this.#denoiser.outbound(to, this.#own.ahead ?? this.#own.latent),
-      step,
-    );
+    return this.#outgoing[to]!.encode(this.#denoiser.outbound(to, this.#own.latent), step);
   }
 
   /** As a message comes in: versions that were lost before it and have to be asked for. */
@@ -132,7 +127,7 @@ export class DenoisePatch {
     this.#own = this.#step(this.#own, step, this.#guide(noise), this.#patchRows);
   }
 
-  /** A neighbour's latent rows of this step, at age 2 as it foresaw them, as the denoiser wants to see them. */
+  /** A neighbour's latent rows, of this step or at age 2 of the one before, as the denoiser wants to see them. */
   #halo(
     from: number,
     step: number,
@@ -144,14 +139,10 @@ export class DenoisePatch {
     if (!rows) return undefined;
     const latent = payload
       ? latentOf(this.#plan, from, this.#patch, payload)
-      : takeRows(this.#wholeBefore(step), rows[0], rows[1]);
-    return latent && this.#batch(this.#sampler.scaleInput(latent, step));
-  }
-
-  /** The whole latent that the warm-up left, as far as it is known before `step`. */
-  #wholeBefore(step: number): Tensor {
-    const { latent, ahead } = this.#whole;
-    return step === this.#settings.warmupSteps ? latent : (ahead ?? latent);
+      : takeRows(this.#whole.latent, rows[0], rows[1]);
+    // Scaled by the noise they have, which is that of the step they were to enter.
+    const entered = payload ? step - this.#plan.age + 1 : this.#settings.warmupSteps;
+    return latent && this.#batch(this.#sampler.scaleInput(latent, entered));
   }
 
   #step(
@@ -162,13 +153,7 @@ export class DenoisePatch {
   ): Track {
     const fresh = drawnNoise(this.#sampler, this.#settings, index, rows);
     const next = this.#sampler.step(state, index, output, latent, fresh);
-    const later = index + 1;
-    if (this.#plan.age === 1 || later === this.#sampler.timesteps.length) {
-      return { state: next.state, latent: next.sample };
-    }
-    const noise = drawnNoise(this.#sampler, this.#settings, later, rows);
-    const { sample: ahead } = this.#sampler.step(next.state, later, output, next.sample, noise);
-    return { state: next.state, latent: next.sample, ahead };
+    return { state: next.state, latent: next.sample };
   }
 
   get #patchRows(): readonly [from: number, to: number] {

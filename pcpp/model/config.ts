@@ -74,7 +74,9 @@ const unet = z.looseObject({
   block_out_channels: z.array(positive).min(1),
   cross_attention_dim: positive,
   sample_size: z.union([positive, z.tuple([positive, positive])]).nullish(),
-  time_cond_proj_dim: z.null().optional(),
+  time_cond_proj_dim: z
+    .null('models that take the guidance scale as an input (LCM) are not supported')
+    .optional(),
   class_embed_type: z.null().optional(),
   encoder_hid_dim_type: z.null().optional(),
 });

@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import type { Value, Values } from '../../pcpp/onnx/session.js';
 import { compilePatchGraph } from '../../pcpp/rewrite/compile.js';
+import { type AttentionPayload, attentionPayloads } from '../../pcpp/rewrite/sites.js';
 import { displacedDistances, displacedRuns } from '../helpers/displaced-runs.js';
 import { freshDistances } from '../helpers/fresh-patches.js';
 import { goldenPath, scenesPath } from '../helpers/golden.js';
@@ -55,9 +56,13 @@ function conditioningOf({ features }: Subject, batch: number): Values {
 
 const short = (value: number): string => value.toExponential(1);
 
-async function printSubject(subject: Subject, batch: number): Promise<void> {
+async function printSubject(
+  subject: Subject,
+  batch: number,
+  payload: AttentionPayload,
+): Promise<void> {
   const [height, width] = subject.size;
-  const graph = await compilePatchGraph(subject.file, { height, width, batch });
+  const graph = await compilePatchGraph(subject.file, { height, width, batch, payload });
   const { largest, distances } = await freshDistances({
     original: subject.file,
     graph,
@@ -75,15 +80,16 @@ async function printSubject(subject: Subject, batch: number): Promise<void> {
   for (const bounds of new Set(distances.map((entry) => `${entry.bounds}`))) {
     const rows = bounds.split(',').join(' ');
     console.log(
-      `| ${subject.name} | ${batch} | ${height} x ${width} | ${rows} | ${worst(bounds, true)} | ${worst(bounds, false)} |`,
+      `| ${subject.name} | ${batch} | ${payload} | ${height} x ${width} | ${rows} | ${worst(bounds, true)} | ${worst(bounds, false)} |`,
     );
   }
 }
 
-console.log('| model | batch | latent | patch bounds | whole image | patches, fresh borders |');
-console.log('|---|---|---|---|---|---|');
+console.log('| model | batch | payload | latent | patch bounds | whole image | patches, fresh borders |');
+console.log('|---|---|---|---|---|---|---|');
 for (const subject of subjects) {
-  for (const batch of [1, 2]) await printSubject(subject, batch);
+  await printSubject(subject, 1, 'kv');
+  for (const payload of attentionPayloads) await printSubject(subject, 2, payload);
 }
 
 console.log('\n| golden run, tiny-sdxl | final latents off by | allowed |');

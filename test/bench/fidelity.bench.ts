@@ -1,7 +1,7 @@
 /**
  * Pictures of displaced devices against those of one device: border fraction, precision on the wire and age of borders.
  *
- *   node dist/test/bench/fidelity.bench.js [devices=2] [steps=20] [pictures=2]
+ *   node dist/test/bench/fidelity.bench.js [devices=2] [steps=20] [pictures=2] [age=1 and 2]
  *
  * The model that ships at 512 x 512 pixels, default warm-up. All devices in one process, so nothing depends on timing.
  */
@@ -15,7 +15,7 @@ import { wires } from '../../pcpp/partition/wire.js';
 import { scenesPath } from '../helpers/golden.js';
 import { ImageMaker } from '../helpers/in-process-image.js';
 
-const [devices = 2, steps = 20, pictures = 2] = process.argv.slice(2).map(Number);
+const [devices = 2, steps = 20, pictures = 2, age] = process.argv.slice(2).map(Number);
 const prompts = [
   'snowy mountains, a calm lake, sunset, clear sky',
   'green hills, a meadow, noon, clear sky',
@@ -70,10 +70,13 @@ async function printRow(label: string, more: Partial<GenerationRequest>): Promis
   console.log(`| ${label} | ${bytes.join(', ')} | ${cells.join(' | ')} |`);
 }
 
-for (const borderAge of [1, 2] as const satisfies readonly BorderAge[]) {
+const ages: readonly BorderAge[] = age === 1 || age === 2 ? [age] : [1, 2];
+for (const borderAge of ages) {
   for (const borderFraction of [0.1, 0.3, 0.5, 1]) {
     await printRow(`p = ${borderFraction}, age ${borderAge}`, { borderFraction, borderAge });
   }
 }
-await printRow('p = 0.3 by rows, age 1', { borderFraction: 0.3, borderCut: 'rows' });
-await printRow('distrifusion, age 1', { mode: 'distrifusion' });
+if (age !== 2) {
+  await printRow('p = 0.3 by rows, age 1', { borderFraction: 0.3, borderCut: 'rows' });
+  await printRow('distrifusion, age 1', { mode: 'distrifusion' });
+}

@@ -15,23 +15,29 @@ test.serial('inspect tells sites, and what a device receives', async (t) => {
   t.regex(stdout, /\n8 +- +- +- +- +too many devices/);
 });
 
-test.serial('inspect counts the bytes of SDXL from its graph alone, as the figures in docs have them', async (t) => {
-  await using terminal = new Terminal();
-  const graph = goldenPath('graphs/sdxl-unet');
-  const more = ['--devices', '4,8', '--borders', '0.3'];
-  const { code, stdout, stderr } = await terminal.run('model', 'inspect', graph, ...more);
-  t.is(code, 0, stderr);
-  t.regex(stdout, /attention hidden +1\/4 +60 /);
-  t.regex(stdout, /\n4 +29\.5 MB +339 MB\n8 +20\.8 MB +424 MB/);
-});
+test.serial(
+  'inspect counts the bytes of SDXL from its graph alone, as the figures in docs have them',
+  async (t) => {
+    await using terminal = new Terminal();
+    const graph = goldenPath('graphs/sdxl-unet');
+    const more = ['--devices', '4,8', '--borders', '0.3'];
+    const { code, stdout, stderr } = await terminal.run('model', 'inspect', graph, ...more);
+    t.is(code, 0, stderr);
+    t.regex(stdout, /attention hidden +1\/4 +60 /);
+    t.regex(stdout, /\n4 +29\.5 MB +339 MB\n8 +20\.8 MB +424 MB/);
+  },
+);
 
-test.serial('inspect says which operator cannot be split, and that one device can run it', async (t) => {
-  await using terminal = new Terminal();
-  const decoder = goldenPath('models/tiny-sdxl/vae_decoder');
-  const { code, stdout } = await terminal.run('model', 'inspect', decoder, '--size', '512x512');
-  t.is(code, 0);
-  t.regex(stdout, /It runs on one device only \(--mode single\)\. .*cannot be split by rows/);
-});
+test.serial(
+  'inspect says which operator cannot be split, and that one device can run it',
+  async (t) => {
+    await using terminal = new Terminal();
+    const decoder = goldenPath('models/tiny-sdxl/vae_decoder');
+    const { code, stdout } = await terminal.run('model', 'inspect', decoder, '--size', '512x512');
+    t.is(code, 0);
+    t.regex(stdout, /It runs on one device only \(--mode single\)\. .*cannot be split by rows/);
+  },
+);
 
 test.serial('compile writes a graph that devices then use', async (t) => {
   await using terminal = new Terminal();

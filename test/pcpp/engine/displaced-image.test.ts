@@ -67,3 +67,16 @@ test('payload and cut change the bytes, not the picture much', async (t) => {
   t.true(made.get('hidden rows')! < made.get('kv rows')!);
   t.true(made.get('hidden tokens')! < made.get('hidden rows')!);
 });
+
+test('without guidance, as distilled models want it, a device computes and receives half', async (t) => {
+  const wire = 'fp32';
+  const guided = await maker.make({ ...request, wire, steps: 4 }, 2);
+  for (const guidanceScale of [0, 1]) {
+    const plain = await maker.make({ ...request, wire, steps: 4, guidanceScale }, 2);
+    const [of, all] = [plain, guided].map(({ borderBytes }) => borderBytes.at(-1)!);
+    // The latent's edge rows are the same in both.
+    const latentRows = 2 * 4 * 8 * 32;
+    t.is(2 * (of! - latentRows), all! - latentRows);
+    t.true(plain.latent.data.every(Number.isFinite));
+  }
+});

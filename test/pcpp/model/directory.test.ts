@@ -128,7 +128,7 @@ const broken: readonly (readonly [
     { 'unet/config.json': { ...unet, time_cond_proj_dim: 256 } },
     (model) => model.unet,
     'E_MODEL_CONFIG',
-    /time_cond_proj_dim/,
+    /time_cond_proj_dim: .*guidance scale as an input \(LCM\) are not supported/,
   ],
   [
     'another autoencoder',
