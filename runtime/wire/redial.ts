@@ -1,7 +1,6 @@
 /** Finding a head again that was killed and started anew at its address, as opposed to one that only lost its link. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import type { WebSocket } from 'ws';
 import { messageOf, RuntimeError } from '../errors.js';
 import type { Hello } from './handshake.js';
 import type { Message } from './messages.js';
@@ -13,14 +12,14 @@ export interface Reconnect {
   readonly greeting?: () => readonly Message[];
 }
 
-interface Dialled {
-  readonly socket: WebSocket;
+interface Dialled<Socket> {
+  readonly socket: Socket;
   readonly hello: Hello;
 }
 
-export interface RedialOptions {
+export interface RedialOptions<Socket> {
   readonly url: string;
-  readonly dial: () => Promise<Dialled>;
+  readonly dial: () => Promise<Dialled<Socket>>;
   /** Of the head that was lost. */
   readonly known: Hello;
   readonly timeoutMs: number;
@@ -34,7 +33,9 @@ const firstWaitMs = 25;
 const longestWaitMs = 500;
 
 /** @throws Why the head will not be back. */
-export async function redial(options: RedialOptions): Promise<Dialled> {
+export async function redial<Socket extends { terminate(): unknown }>(
+  options: RedialOptions<Socket>,
+): Promise<Dialled<Socket>> {
   const { url, dial, known, timeoutMs, why, signal } = options;
   const deadline = performance.now() + timeoutMs;
   for (let waitMs = firstWaitMs; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {

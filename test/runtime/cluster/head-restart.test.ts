@@ -1,6 +1,9 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import type { ActorHandle, Cluster, Remote } from '../../../runtime/index.js';
+import { allGone } from '../../helpers/processes.js';
 import { RestartingCluster } from '../../helpers/restarting-cluster.js';
 import { until } from '../../helpers/until.js';
 
@@ -107,3 +110,150 @@ test.serial(
     t.deepEqual([actors.filter(({ phase }) => phase !== 'dead'), groups], [[], []]);
   },
 );
+
+test.serial('actors and tasks asked for while the head is killed are made once each', async (t) => {
+  await using opened = await RestartingCluster.start([20, 20]);
+  const driver = await opened.connect();
+  const lib = await driver.load<Counters>(counters);
+  const functions = await driver.load<Tasks>(tasks);
+  const nested = functions.fibonacci(6);
+  const asked: Promise<Counter>[] = [];
+  for (let at = 0; at < 6; at++) asked.push(lib.Counter.create({ name: `c${at}` }));
+  // Some have come up, some are on their way.
+  await Promise.race(asked);
+  await opened.killHead();
+  for (let at = 6; at < 12; at++) asked.push(lib.Counter.create({ name: `c${at}` }));
+  const stop = new AbortController();
+  const unwanted = lib.Counter.create({ name: 'unwanted', signal: stop.signal });
+  stop.abort();
+  await t.throwsAsync(unwanted, { code: 'E_ABORTED' });
+  await opened.startHead();
+  const made = await Promise.all(asked);
+  t.deepEqual(await Promise.all(made.map((counter) => counter.add(1))), Array(12).fill(1));
+  t.is(await nested, 8);
+  const living = async (): Promise<number> =>
+    (await driver.status()).actors.filter(
+      ({ label, phase }) => label !== 'task worker' && phase !== 'dead',
+    ).length;
+  t.is(await living(), 12);
+  await Promise.all(made.map((counter) => counter.kill()));
+  await until('all resources are free again', () => isFree(driver));
+});
+
+test.serial('what ended while the head was away is told after it is back', async (t) => {
+  await using opened = await RestartingCluster.start([4]);
+  const driver = await opened.connect();
+  const lib = await driver.load<Counters>(counters);
+  const mortal = await lib.Counter.create();
+  const restarting = await lib.Counter.create({ maxRestarts: 1, args: [10] });
+  const pids = await Promise.all([mortal.pid(), restarting.pid()]);
+  await opened.killHead();
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  await allGone(pids);
+  const dead = t.throwsAsync(mortal.add(1), { code: 'E_ACTOR_DEAD', message: /died of SIGKILL/ });
+  const alive = restarting.add(1);
+  await opened.startHead();
+  await dead;
+  t.is(await alive, 11);
+  await restarting.kill();
+  await until('all resources are free again', () => isFree(driver));
+});
+
+test.serial('a job goes on, and whoever waits for it hears its end', async (t) => {
+  await using opened = await RestartingCluster.start([4]);
+  const driver = await opened.connect();
+  const file = join(opened.terminal.folder, 'go');
+  const command = `until test -e ${file}; do sleep 0.05; done; exit 3`;
+  const job = await driver.jobs.submit({ command });
+  await until('it runs', async () => (await driver.jobs.status(job)).phase === 'running');
+  const ended = driver.jobs.wait(job);
+  await opened.killHead();
+  await opened.startHead();
+  t.is((await driver.jobs.status(job)).phase, 'running');
+  writeFileSync(file, '');
+  t.like(await ended, { phase: 'failed', exitCode: 3 });
+  await until('all resources are free again', () => isFree(driver));
+});
+
+test.serial(
+  'a node that was started anew by its old name takes the place of the lost one',
+  async (t) => {
+    await using opened = await RestartingCluster.start([4]);
+    const driver = await opened.connect();
+    const lib = await driver.load<Counters>(counters);
+    const counter = await lib.Counter.create({ name: 'c' });
+    await opened.killHead();
+    opened.nodes[0]!.kill('SIGKILL');
+    await opened.nodes[0]!.outcome;
+    await opened.startHead();
+    const call = t.throwsAsync(counter.add(1), {
+      code: 'E_ACTOR_DEAD',
+      message: /its node n0 was lost/,
+    });
+    await opened.startNode('n0', 4);
+    await call;
+    t.is(await (await lib.Counter.create({ name: 'c' })).add(1), 1);
+  },
+);
+
+test.serial('another cluster at the address adopts nobody', async (t) => {
+  await using opened = await RestartingCluster.start([4]);
+  const driver = await opened.connect();
+  const lib = await driver.load<Counters>(counters);
+  const pid = await (await lib.Counter.create()).pid();
+  await opened.killHead();
+  const asked = driver.status();
+  await Promise.all([
+    t.throwsAsync(asked, { code: 'E_PEER_LOST', message: /there is another cluster now/ }),
+    opened.startHead('--fresh'),
+  ]);
+  const { code, stderr } = await opened.nodes[0]!.outcome;
+  t.is(code, 1);
+  t.regex(stderr, /E_PEER_LOST: .*there is another cluster now/);
+  await allGone([pid]);
+  t.deepEqual((await (await opened.connect()).status()).nodes, []);
+});
+
+test.serial('a node and a driver that wait in vain give up', async (t) => {
+  await using opened = await RestartingCluster.start([]);
+  const node = await opened.startNode('n0', 1, '--reconnect-timeout', '0.5');
+  const driver = await opened.connect({ reconnectTimeoutMs: 500 });
+  await opened.killHead();
+  await t.throwsAsync(driver.status(), { code: 'E_PEER_LOST', message: /no head was back/ });
+  const { code, stderr } = await node.outcome;
+  t.is(code, 1);
+  t.regex(stderr, /E_PEER_LOST: the head is gone: .*no head was back .*within 0.5 s/);
+});
+
+test.serial(
+  'a head that is stopped ends its cluster and forgets it; one that is killed does not',
+  async (t) => {
+    await using opened = await RestartingCluster.start([2]);
+    const driver = await opened.connect();
+    const journal = join(opened.terminal.folder, 'home', 'journal', new URL(opened.url).port);
+    t.true(existsSync(join(journal, 'data.mdb')));
+    await opened.killHead();
+    t.true(existsSync(join(journal, 'data.mdb')));
+    await opened.startHead();
+    await driver.status();
+    const second = await opened.terminal.run('start', '--head', '--port', new URL(opened.url).port);
+    t.regex(second.stderr, /E_JOURNAL: .*in use by process/);
+    opened.head.kill('SIGINT');
+    t.is((await opened.head.outcome).code, 0);
+    t.false(existsSync(journal));
+    await t.throwsAsync(driver.status(), { code: 'E_PEER_LOST', message: /the head stops/ });
+    t.regex((await opened.nodes[0]!.outcome).stderr, /the head is gone: .*the head stops/);
+  },
+);
+
+test.serial('a damaged journal is named, and can be forgotten', async (t) => {
+  await using opened = await RestartingCluster.start([]);
+  const journal = join(opened.terminal.folder, 'home', 'journal', new URL(opened.url).port);
+  await opened.killHead();
+  writeFileSync(join(journal, 'data.mdb'), 'garbage '.repeat(4_000));
+  const refused = await opened.terminal.run('start', '--head', '--port', new URL(opened.url).port);
+  t.is(refused.code, 1);
+  t.regex(refused.stderr, /E_JOURNAL: journal .* is damaged .*--fresh/);
+  await opened.startHead('--fresh');
+  t.deepEqual((await (await opened.connect()).status()).nodes, []);
+});

@@ -240,3 +240,67 @@ test('what a job is made of is plain data', (t) => {
   const record = head.state.jobs.get('j' as JobId)!;
   t.deepEqual(structuredClone(record), record);
 });
+
+const living = (job: string, isStarted = true, members: readonly string[] = []) => ({
+  job: job as JobId,
+  members: members as readonly ProcessId[],
+  isStarted,
+});
+
+test('a restarted head has its jobs: running ones go on, waiters who ask again hear the end', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 4 });
+  head.submit('runs', specOf('true', { cpu: 1 }));
+  head.started('runs', 'worker');
+  head.submit('starts', specOf('true', { cpu: 1 }));
+  head.submit('lost', specOf('true', { cpu: 1 }));
+  head.started('lost');
+  head.submit('over', specOf('true', { cpu: 1 }));
+  head.started('over');
+  head.crash();
+  const wait = head.of('job.wait', 'runs');
+  const end = { phase: 'failed', message: 'exit code 3', exitCode: 3 } as const;
+  const effects = head.rejoin('a', [], {
+    jobs: [living('runs')],
+    jobExits: [{ job: 'over' as JobId, end }],
+  });
+  t.deepEqual(
+    effects.map(({ send }) => send.kind),
+    ['job.start'],
+  );
+  t.is(head.status('lost').note, 'it ended while the head was away');
+  t.is(head.status('over').exitCode, 3);
+  t.deepEqual(head.free, { a: { cpu: 2 } });
+  // It may create nothing after the end, as before.
+  t.like(answer(head.ended('runs'), wait.id), { value: { phase: 'succeeded' } });
+  t.regex(refusalOf(head.create({ from: 'worker' as ProcessId }))!, /E_JOB_STATE/);
+  head.ended('starts');
+  t.deepEqual(head.free, { a: { cpu: 4 } });
+});
+
+test('a job is not submitted twice, and one that was to stop is told again', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 4 });
+  const message = { kind: 'job.submit', id: 7, job: '', spec: specOf('true') } as const;
+  const first = answer(head.message(driver, message), 7) as { value: JobId };
+  head.started(first.value);
+  head.of('job.kill', first.value);
+  head.crash();
+  t.deepEqual(answer(head.message(driver, message), 7), first);
+  t.is(head.state.jobs.size, 1);
+  const effects = head.rejoin('a', [], { jobs: [living(first.value)] });
+  t.deepEqual(
+    effects.map(({ send }) => send),
+    [{ kind: 'job.stop', job: first.value }],
+  );
+});
+
+test('a job whose node does not come back has failed', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 1 });
+  head.submit('j');
+  head.started('j');
+  head.crash();
+  head.tick(60_000);
+  t.regex(head.status('j').note!, /its node a was lost \(not back 60 s after/);
+});

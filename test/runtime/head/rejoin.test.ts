@@ -327,3 +327,14 @@ test('a node that is started anew by the name of one that is away takes its plac
   t.true(head.rejoin('a', [actor]).some(isStop));
   t.deepEqual(head.free, { a: { cpu: 1 } });
 });
+
+test('an actor that is restarted after the head was goes on from its snapshot', (t) => {
+  const head = oneNode();
+  const actor = head.living({ maxRestarts: 1 });
+  const host = `host-${actor}` as ProcessId;
+  head.message(host, { kind: 'actor.snapshot', actor, state: Uint8Array.of(1) });
+  head.message(host, { kind: 'actor.snapshot', actor, state: Uint8Array.of(2) });
+  head.crash();
+  const [begun] = starts(head.rejoin('a', [], { exits: [actor] }));
+  t.deepEqual(begun?.snapshot, Uint8Array.of(2));
+});
