@@ -85,7 +85,9 @@ async function printSubject(
   }
 }
 
-console.log('| model | batch | payload | latent | patch bounds | whole image | patches, fresh borders |');
+console.log(
+  '| model | batch | payload | latent | patch bounds | whole image | patches, fresh borders |',
+);
 console.log('|---|---|---|---|---|---|---|');
 for (const subject of subjects) {
   await printSubject(subject, 1, 'kv');
