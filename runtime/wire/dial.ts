@@ -13,6 +13,9 @@ import {
 import type { Tls } from './tls.js';
 import { tlsFailure } from './tls-failure.js';
 
+/** A connection on which nothing comes is probed by TCP after so long. */
+export const keepAliveMs = 5_000;
+
 /**
  * @param url `ws://host:port`, `wss://host:port`, `wss+token://host:port`, or `ws+unix:///path:/`.
  * @throws RuntimeError `E_UNREACHABLE` if nobody answers, `E_TLS` if it is not believed, `E_TOKEN` if the token is
@@ -54,6 +57,7 @@ export function dial(
     };
     socket.once('upgrade', (response) => {
       welcome = decodeHello(response.headers[welcomeHeader]);
+      response.socket.setKeepAlive(true, keepAliveMs);
     });
     socket.once('unexpected-response', (_, response) => {
       response.resume();

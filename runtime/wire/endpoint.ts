@@ -5,13 +5,14 @@
 
 import { rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { LinkLostError, messageOf, RuntimeError } from '../errors.js';
 import { newProcessId, type ProcessId } from '../ids.js';
 import type { Address } from './address.js';
-import { dial } from './dial.js';
+import { dial, keepAliveMs } from './dial.js';
 import {
   decodeHello,
   encodeHello,
@@ -173,7 +174,7 @@ export class Endpoint {
     };
     const peer = this.#newPeer(hello.process, hello.role, returns ? { interrupted } : {});
     this.#hellos.set(peer, hello);
-    peer.attach(new WebSocketLink(socket, this.limits), reconnect?.greeting?.());
+    peer.attach(this.#link(socket, hello), reconnect?.greeting?.());
     return peer;
   }
 
@@ -191,7 +192,7 @@ export class Endpoint {
         signal: stop.signal,
       });
       this.#hellos.set(peer, hello);
-      peer.attach(new WebSocketLink(socket, this.limits), reconnect.greeting?.());
+      peer.attach(this.#link(socket, hello), reconnect.greeting?.());
     } catch (error) {
       peer.fail(new LinkLostError('E_PEER_LOST', `${peer.name}: ${messageOf(error)}`));
     } finally {
@@ -232,6 +233,15 @@ export class Endpoint {
     return peer;
   }
 
+  /**
+   * A driver runs its user's code on the thread of its links, and may be silent for as long as that takes, or stand in a
+   * debugger. If its machine is gone, TCP finds out.
+   */
+  #link(socket: WebSocket, { role }: Hello): WebSocketLink {
+    const patience = role === 'driver' ? { silentPings: Number.POSITIVE_INFINITY } : {};
+    return new WebSocketLink(socket, { ...this.limits, ...patience });
+  }
+
   #dial(url: string): ReturnType<typeof dial> {
     return dial(url, this.#options.token, this.hello, this.#tls);
   }
@@ -256,7 +266,7 @@ export class Endpoint {
           socket.terminate();
         } else {
           this.#hellos.set(peer, hello);
-          peer.attach(new WebSocketLink(socket, this.limits));
+          peer.attach(this.#link(socket, hello));
         }
         return;
       } catch (cause) {
@@ -288,6 +298,7 @@ export class Endpoint {
       return;
     }
     authenticated(socket);
+    if (socket instanceof Socket) socket.setKeepAlive(true, keepAliveMs);
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept(webSocket, hello);
     });
@@ -297,7 +308,7 @@ export class Endpoint {
     const known = this.#peers.get(hello.process);
     const peer = known && !known.linked ? known : this.#newPeer(hello.process, hello.role);
     this.#hellos.set(peer, hello);
-    peer.attach(new WebSocketLink(socket, this.limits));
+    peer.attach(this.#link(socket, hello));
     this.#options.events.joined?.(peer, hello);
   }
 }

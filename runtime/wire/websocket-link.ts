@@ -21,8 +21,10 @@ export interface LinkLimits {
   readonly maxQueuedBytes: number;
   /** Hand no more to the socket while it holds this much. @default 1 MiB */
   readonly socketBytes: number;
-  /** Ping this often; a peer silent for three pings is lost. @default 5_000 */
+  /** Ping this often. @default 5_000 */
   readonly pingMs: number;
+  /** A peer that is silent for so many pings is lost. @default 3 */
+  readonly silentPings: number;
   /** A peer that does not answer the closing within this is cut off. @default 2_000 */
   readonly closeMs: number;
 }
@@ -33,6 +35,7 @@ export const linkLimits: LinkLimits = {
   maxQueuedBytes: 1024 * 1024 * 1024,
   socketBytes: 1024 * 1024,
   pingMs: 5_000,
+  silentPings: 3,
   closeMs: 2_000,
 };
 
@@ -242,9 +245,10 @@ export class WebSocketLink implements Link {
   }
 
   #ping(): void {
-    if (this.#silentPings >= 3) {
+    const { pingMs, silentPings } = this.#limits;
+    if (this.#silentPings >= silentPings) {
       this.#socket.terminate();
-      this.#end(`no sign of life for ${(3 * this.#limits.pingMs) / 1000} s`);
+      this.#end(`no sign of life for ${(silentPings * pingMs) / 1000} s`);
       return;
     }
     this.#silentPings++;

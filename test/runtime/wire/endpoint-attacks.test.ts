@@ -3,6 +3,7 @@ import test from 'ava';
 import { WebSocket } from 'ws';
 import { Endpoint } from '../../../runtime/wire/endpoint.js';
 import { bearer, encodeHello, helloHeader } from '../../../runtime/wire/handshake.js';
+import type { Role } from '../../../runtime/wire/messages.js';
 import {
   call,
   type Opened,
@@ -83,10 +84,13 @@ test('what is no WebSocket handshake at all does no harm', async (t) => {
 });
 
 /** A stranger with the right token that then sends what it likes. */
-async function insider(server: Opened): Promise<WebSocket> {
+async function insider(server: Opened, role: Role = 'driver'): Promise<WebSocket> {
   const socket = new WebSocket(server.address.url, {
     perMessageDeflate: false,
-    headers: { authorization: bearer(token), [helloHeader]: encodeHello(stranger(token).hello) },
+    headers: {
+      authorization: bearer(token),
+      [helloHeader]: encodeHello({ ...stranger(token).hello, role }),
+    },
   });
   socket.on('error', () => undefined);
   await once(socket, 'open');
@@ -193,11 +197,17 @@ test('more than the queue holds fails with E_BACKPRESSURE, and the rest goes thr
 test('a silent peer is lost, and whatever waited for it is told', async (t) => {
   const limits = { pingMs: 25, closeMs: 20 };
   await using server = await openEndpoint({ limits, answer: () => undefined });
-  const socket = await insider(server);
-  const [peer] = server.endpoint.peers.values();
+  // A driver may hold its thread for as long as it likes.
+  const driver = await insider(server, 'driver');
+  driver.pause();
+  const [patient] = server.endpoint.peers.values();
+  const host = await insider(server, 'host');
+  const [, peer] = server.endpoint.peers.values();
   const pending = peer!.request(call(1));
-  socket.pause();
+  host.pause();
   await t.throwsAsync(pending, { code: 'E_PEER_LOST', message: /no sign of life/ });
   t.regex(await server.left(), /no sign of life/);
-  socket.terminate();
+  t.false(patient!.closed);
+  driver.terminate();
+  host.terminate();
 });
