@@ -19,6 +19,7 @@ import type { Gpu, Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { requireTls, type TlsOptions, tlsOf } from '../wire/tls.js';
 import { type GroupExit, inWords } from './group-process.js';
+import { HostLinks } from './host-links.js';
 import { JobRunner } from './job-runner.js';
 import { Loader } from './loader.js';
 import { inGib, MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
@@ -60,8 +61,6 @@ const beatMs = 1_000;
 const disposeMs = 5_000;
 /** An idle host answers at once. */
 const restMs = 1_000;
-/** A host must report within this. */
-const hostReadyMs = 30_000;
 
 export class Agent implements AsyncDisposable {
   readonly id: NodeId = newNodeId();
@@ -79,9 +78,7 @@ export class Agent implements AsyncDisposable {
   readonly #jobs: JobRunner;
   readonly #actors = new Map<ActorId, RunningActor>();
   readonly #roll = new NodeRoll();
-  /** Links of the hosts that have reported, by pid, and who waits for one that has not. */
-  readonly #hosts = new Map<number, Peer>();
-  readonly #awaited = new Map<number, (peer: Peer) => void>();
+  readonly #hosts: HostLinks;
   #head: Peer | undefined;
   #hasJoined = false;
   #pool: HostPool | undefined;
@@ -94,6 +91,7 @@ export class Agent implements AsyncDisposable {
     this.#log = options.log;
     this.name = options.name ?? `${hostname()}-${this.id.slice(0, 4)}`;
     this.#loader = new Loader(join(this.#folder, 'bundles'), this.name);
+    this.#hosts = new HostLinks(this.name);
     this.#observer = new AgentObserver({
       id: this.id,
       name: this.name,
@@ -107,7 +105,7 @@ export class Agent implements AsyncDisposable {
       ca: options.tls?.ca,
       token: options.token,
       pool: () => this.#pool!,
-      peerOf: (host) => this.#peerOf(host),
+      peerOf: (host) => this.#hosts.of(host),
       file: (code) => this.#fileOf(code),
       tellHead: (message) => {
         this.#roll.ofJob(message);
@@ -243,9 +241,11 @@ export class Agent implements AsyncDisposable {
       case 'node.stop':
         this.#end(message.why);
         return;
+      case 'actor.snapshot':
+        this.#head?.send(message);
+        return;
       case 'host.ready':
-        this.#hosts.set(message.pid, peer);
-        this.#awaited.get(message.pid)?.(peer);
+        this.#hosts.ready(message.pid, peer);
         return;
       default:
         this.#log.warn({ kind: message.kind, peer: peer.name }, 'unexpected message');
@@ -268,7 +268,7 @@ export class Agent implements AsyncDisposable {
     this.#actors.set(actor, running);
     void host.exited.then((exit) => this.#exited(actor, running, exit));
     try {
-      const [peer, file] = await Promise.all([this.#peerOf(host), this.#fileOf(spec.code)]);
+      const [peer, file] = await Promise.all([this.#hosts.of(host), this.#fileOf(spec.code)]);
       const address = await peer.request<Address>({
         kind: 'host.start',
         actor,
@@ -331,40 +331,16 @@ export class Agent implements AsyncDisposable {
     return [...[...this.#actors.values()].map(({ host }) => host), ...this.#jobs.hosts];
   }
 
-  #peerOf(host: HostProcess): Promise<Peer> {
-    const known = this.#hosts.get(host.pid);
-    if (known) return Promise.resolve(known);
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new RuntimeError('E_ACTOR_START', `a host on ${this.name} did not come up`));
-      }, hostReadyMs);
-      const settle = (): void => {
-        clearTimeout(timer);
-        this.#awaited.delete(host.pid);
-      };
-      this.#awaited.set(host.pid, (peer) => {
-        settle();
-        resolve(peer);
-      });
-      void host.exited.then(({ stderrTail }) => {
-        settle();
-        reject(new RuntimeError('E_ACTOR_START', `a host ended at once: ${stderrTail.join('\n')}`));
-      });
-    });
-  }
-
   /** Its process may live, stopped or out of its mind. */
   #loseHost(peer: Peer, why: string): void {
-    for (const [pid, known] of this.#hosts) {
-      if (known !== peer) continue;
-      this.#hosts.delete(pid);
-      this.#pool?.lost(pid, why);
-    }
+    const pid = this.#hosts.left(peer);
+    if (pid !== undefined) this.#pool?.lost(pid, why);
   }
 
-  #exited(actor: ActorId, running: RunningActor, exit: GroupExit): void {
+  async #exited(actor: ActorId, running: RunningActor, exit: GroupExit): Promise<void> {
     this.#observer.exited(actor);
-    this.#hosts.delete(running.host.pid);
+    // A snapshot may be among its last words.
+    await this.#hosts.drained(running.host.pid);
     if (!this.#actors.delete(actor)) return;
     const { label, stopping } = running;
     const bytes = this.#memory?.lastOf(running.host.pid);

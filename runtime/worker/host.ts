@@ -200,7 +200,8 @@ export class Host {
             label,
             actor,
             executor: () => this.#actor?.executor,
-            send: (state) => this.#tellHead({ kind: 'actor.snapshot', actor, state }),
+            // By the agent, which reads it before it tells of this process's end.
+            send: (state) => void this.#tellAgent({ kind: 'actor.snapshot', actor, state }),
             everyMs: options.snapshotMs,
           })
         : undefined;
@@ -246,6 +247,10 @@ export class Host {
   #tellWaiting(waiting: boolean): void {
     const actor = this.#actor?.ref.actor;
     if (actor) this.#tellHead({ kind: 'actor.waiting', actor, waiting });
+  }
+
+  async #tellAgent(message: Message): Promise<void> {
+    (await this.#agent).send(message);
   }
 
   /** A head that is gone has no use for it. */
