@@ -42,9 +42,10 @@ export class HeadMemory {
     if (this.#journal) this.#write(changesOf(this.state, touched));
   }
 
-  /** The next head goes on from here. */
+  /** The head has not come up: what earlier ones have left stays for the next. */
   async release(): Promise<void> {
-    await this.#journal?.close();
+    if (this.epoch === 1) await this.#journal?.remove();
+    else await this.#journal?.close();
   }
 
   /** The cluster has ended. */

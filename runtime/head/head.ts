@@ -69,7 +69,7 @@ export class Head implements AsyncDisposable {
   /** @throws RuntimeError `E_LISTEN` if the address cannot be bound, `E_TLS` if a certificate is not to be had, `E_JOURNAL`. */
   static async start(options: HeadOptions): Promise<Head> {
     const { host = '127.0.0.1', port = defaultPort, journal } = options;
-    let head: Head;
+    let head: Head | undefined;
     try {
       if (options.tls && options.tls.cert === undefined) {
         throw new RuntimeError('E_TLS', 'a head that speaks TLS needs a certificate and its key');
@@ -77,7 +77,7 @@ export class Head implements AsyncDisposable {
       head = new Head(options);
       await head.#endpoint.listen({ host, port });
     } catch (error) {
-      await journal?.close();
+      await (head ? head.#memory.release() : journal?.close());
       throw error;
     }
     head.#ticks = setInterval(() => head.#step({ at: Date.now(), tick: true }), tickMs);

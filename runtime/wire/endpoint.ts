@@ -166,7 +166,9 @@ export class Endpoint {
    * @throws RuntimeError `E_UNREACHABLE`, `E_TOKEN` or `E_PROTOCOL`.
    */
   async connect(url: string, reconnect?: Reconnect): Promise<Peer> {
-    const { socket, hello } = await this.#dial(url);
+    const { socket, hello } = reconnect?.isExpected
+      ? await this.#search(url, undefined, reconnect, 'no head yet')
+      : await this.#dial(url);
     const returns = reconnect && reconnect.timeoutMs > 0 && hello.epoch !== undefined;
     const interrupted = (peer: Peer, why: string): boolean => {
       if (returns && !this.#closed) void this.#redial(url, peer, reconnect, why);
@@ -180,21 +182,33 @@ export class Endpoint {
 
   /** Until a restarted head answers, or the peer closes with why there will be none. */
   async #redial(url: string, peer: Peer, reconnect: Reconnect, why: string): Promise<void> {
-    const stop = new AbortController();
-    this.#redials.add(stop);
     try {
-      const { socket, hello } = await redial({
-        url,
-        dial: () => this.#dial(url),
-        known: this.#hellos.get(peer)!,
-        timeoutMs: reconnect.timeoutMs,
-        why,
-        signal: stop.signal,
-      });
+      const known = this.#hellos.get(peer);
+      const { socket, hello } = await this.#search(url, known, reconnect, why);
       this.#hellos.set(peer, hello);
       peer.attach(this.#link(socket, hello), reconnect.greeting?.());
     } catch (error) {
       peer.fail(new LinkLostError('E_PEER_LOST', `${peer.name}: ${messageOf(error)}`));
+    }
+  }
+
+  async #search(
+    url: string,
+    known: Hello | undefined,
+    { timeoutMs }: Reconnect,
+    why: string,
+  ): ReturnType<typeof dial> {
+    const stop = new AbortController();
+    this.#redials.add(stop);
+    try {
+      return await redial({
+        url,
+        dial: () => this.#dial(url),
+        known,
+        timeoutMs,
+        why,
+        signal: stop.signal,
+      });
     } finally {
       this.#redials.delete(stop);
     }

@@ -8,6 +8,8 @@ import type { Message } from './messages.js';
 export interface Reconnect {
   /** Dial for so long before the link is given up; 0 gives it up at once. */
   readonly timeoutMs: number;
+  /** Wait for it the first time as well. @default false: whoever is not there is `E_UNREACHABLE` */
+  readonly isExpected?: boolean;
   /** What a head is told before anything else, the first time and whenever it was restarted. */
   readonly greeting?: () => readonly Message[];
 }
@@ -20,8 +22,8 @@ interface Dialled<Socket> {
 export interface RedialOptions<Socket> {
   readonly url: string;
   readonly dial: () => Promise<Dialled<Socket>>;
-  /** Of the head that was lost. */
-  readonly known: Hello;
+  /** Of the head that was lost; absent before there was one. */
+  readonly known: Hello | undefined;
   readonly timeoutMs: number;
   /** How it was lost. */
   readonly why: string;
@@ -60,10 +62,11 @@ export async function redial<Socket extends { terminate(): unknown }>(
 
 function objectionTo(
   { process, epoch = 0 }: Hello,
-  known: Hello,
+  known: Hello | undefined,
   url: string,
   why: string,
 ): string | undefined {
+  if (!known) return undefined;
   const knownEpoch = known.epoch ?? 0;
   // It has been there all the time, and has drawn its own conclusions.
   if (process === known.process && epoch === knownEpoch) return why;

@@ -294,6 +294,7 @@ export class Host {
     const timeoutMs = Number.POSITIVE_INFINITY;
     this.#head ??= this.#endpoint.connect(this.#headUrl, {
       timeoutMs,
+      isExpected: true,
       greeting: () => [...this.#told.values()],
     });
     this.#head.catch(() => {

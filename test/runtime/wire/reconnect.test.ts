@@ -166,8 +166,16 @@ test('a link that is closed on purpose is not waited for', async (t) => {
 const known: Hello = { process: 'h' as ProcessId, role: 'head', machine: 'm', epoch: 3 };
 const nobody = new RuntimeError('E_UNREACHABLE', 'nobody there');
 
+interface Answering {
+  readonly after?: number;
+  readonly timeoutMs?: number;
+  /** @default `known` */
+  readonly before?: Hello | undefined;
+}
+
 /** Somebody answers after a few attempts. */
-function answering(hello: Partial<Hello>, { after = 2, timeoutMs = 60_000 } = {}) {
+function answering(hello: Partial<Hello>, options: Answering = {}) {
+  const { after = 2, timeoutMs = 60_000 } = options;
   const socket = { isOpen: true, terminate: () => Object.assign(socket, { isOpen: false }) };
   let attempts = 0;
   const stop = new AbortController();
@@ -177,7 +185,7 @@ function answering(hello: Partial<Hello>, { after = 2, timeoutMs = 60_000 } = {}
       if (attempts++ < after) return Promise.reject(nobody);
       return Promise.resolve({ socket, hello: { ...known, ...hello } });
     },
-    known,
+    known: 'before' in options ? options.before : known,
     timeoutMs,
     why: 'cut',
     signal: stop.signal,
@@ -202,6 +210,11 @@ for (const [what, hello, message] of [
     t.false(socket.isOpen);
   });
 }
+
+test('before there was a head, any is taken', async (t) => {
+  const { found } = answering({ process: 'other' as ProcessId }, { before: undefined });
+  t.is((await found).hello.process, 'other' as ProcessId);
+});
 
 test('a refused token ends the search, and so does the time or the end of the process', async (t) => {
   const signal = new AbortController().signal;
