@@ -27,13 +27,16 @@ export type { ClusterStatus } from './head/state.js';
 export type { ActorId, GroupId, JobId, NodeId, ProcessId } from './ids.js';
 export type { LabelSelector, Labels } from './labels.js';
 export { ObjectRef } from './object/object-ref.js';
-export type { Waited, WaitOptions } from './object/objects.js';
+export type { ArrayClass } from './object/shared-values.js';
+export type { Waited, WaitOptions } from './object/waiting.js';
 export type { LogLine, LogToDriver, ReadLogOptions } from './observe/driver-logs.js';
 export type {
   HostTrace,
   NodeStats,
   NodeTrace,
   OutputLine,
+  StoredObject,
+  StoreStats,
   TaskCount,
   TaskRun,
 } from './observe/reports.js';

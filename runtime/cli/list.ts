@@ -1,4 +1,4 @@
-/** `patchbay list`: nodes, actors, placement groups, tasks or jobs, as a table or as JSON. */
+/** `patchbay list`: nodes, actors, large objects, placement groups, tasks or jobs, as a table or as JSON. */
 
 import { Argument, type Command } from 'commander';
 import type { Cluster } from '../client/cluster.js';
@@ -11,7 +11,7 @@ import { type ConnectionOptions, openConnection, withConnection } from './connec
 import { jobTable } from './job.js';
 import { table } from './table.js';
 
-const kinds = ['nodes', 'actors', 'groups', 'tasks', 'jobs'] as const;
+const kinds = ['nodes', 'actors', 'groups', 'tasks', 'jobs', 'objects'] as const;
 type Kind = (typeof kinds)[number];
 type ActorStatus = ClusterStatus['actors'][number];
 
@@ -23,7 +23,9 @@ interface ListOptions extends ConnectionOptions {
 export function addList(program: Command): void {
   const command = program
     .command('list')
-    .description('list nodes, actors (also dead ones), placement groups, tasks or jobs')
+    .description(
+      'list nodes, actors (also dead ones), placement groups, tasks, jobs or large objects',
+    )
     .addArgument(new Argument('<what>').choices(kinds))
     .option('--json', 'print it as JSON')
     .option(
@@ -47,6 +49,7 @@ const phases: Readonly<Record<Kind, readonly string[]>> = {
   groups: ['waiting', 'ready', 'removing'],
   tasks: ['running', 'finished', 'failed', ...actorPhases],
   jobs: ['pending', 'running', ...jobEndPhases],
+  objects: [],
 };
 
 type Wanted = (phase: string) => boolean;
@@ -91,6 +94,19 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
     const { actors } = await cluster.status();
     const found = actors.filter((actor) => !isTaskWorker(actor) && wanted(actor.phase));
     return { found, text: actorTable(found) };
+  },
+
+  async objects(cluster) {
+    const found = await cluster.storedObjects();
+    const rows = found.map(({ store, key, bytes, as, where, readers }) => [
+      key,
+      store,
+      `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+      as,
+      where,
+      `${readers}`,
+    ]);
+    return { found, text: table(['key', 'store', 'size', 'as', 'where', 'readers'], rows) };
   },
 
   async groups(cluster, wanted) {

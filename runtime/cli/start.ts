@@ -36,6 +36,7 @@ interface StartOptions {
   readonly gpus?: number;
   readonly resources?: Resources;
   readonly labels?: Labels;
+  readonly objectStore?: number;
 }
 
 export function addStart(program: Command): void {
@@ -82,6 +83,11 @@ export function addStart(program: Command): void {
     .option('--gpus <number>', 'GPUs the node offers (default: what nvidia-smi finds)', count)
     .option('--resources <json>', 'more resources, such as {"disk": 2}', resources)
     .option('--labels <list>', 'labels of the node, such as zone=eu-1,disk=ssd', labels)
+    .option(
+      '--object-store <GiB>',
+      "shared memory for large objects (default: 30 % of the machine's, at most what /dev/shm has)",
+      amount,
+    )
     .action(start);
 }
 
@@ -157,7 +163,8 @@ interface Started {
 }
 
 async function startNode(options: StartOptions, headUrl: string, token: string): Promise<Started> {
-  const { name, cpus = availableParallelism(), resources = {}, reconnectTimeout } = options;
+  const { name, cpus = availableParallelism(), resources = {} } = options;
+  const { objectStore, reconnectTimeout } = options;
   const gpus = options.gpus === undefined ? await detectGpus() : declaredGpus(options.gpus);
   // The environment may speak of certificates although this head has none.
   const isPlain = !headUrl.startsWith('wss:') && options.tlsCa === undefined;
@@ -170,6 +177,7 @@ async function startNode(options: StartOptions, headUrl: string, token: string):
     resources: { ...resources, cpu: cpus },
     gpus,
     ...(options.labels ? { labels: options.labels } : {}),
+    ...(objectStore === undefined ? {} : { objectStoreBytes: Math.floor(objectStore * 2 ** 30) }),
     bind: options.head ? '127.0.0.1' : (options.host ?? (await localAddressTowards(headUrl))),
     log: newLogger('agent'),
   });

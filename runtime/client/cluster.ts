@@ -6,7 +6,13 @@ import { EndpointOutbound } from '../actor/outbound.js';
 import { messageOf, RuntimeError } from '../errors.js';
 import { Objects } from '../object/objects.js';
 import { DriverLogs, type LogToDriver, type ReadLogOptions } from '../observe/driver-logs.js';
-import type { NodeStats, NodeTrace, OutputLine, TaskRun } from '../observe/reports.js';
+import type {
+  NodeStats,
+  NodeTrace,
+  OutputLine,
+  StoredObject,
+  TaskRun,
+} from '../observe/reports.js';
 import { DriverStore } from '../store/driver-store.js';
 import { tokenFile } from '../token.js';
 import { ObjectLocator } from '../wire/address.js';
@@ -174,6 +180,11 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
   /** Tasks that run, and the last ones that have, at most `limit`, the newest first. @param limit Up to 10,000. */
   taskRuns(limit = 1_000): Promise<readonly TaskRun[]> {
     return this.#head.request({ kind: 'tasks.list', limit });
+  }
+
+  /** Large objects in the stores of all nodes and drivers. */
+  storedObjects(): Promise<readonly StoredObject[]> {
+    return this.#head.request({ kind: 'store.list' });
   }
 
   /** The last calls and tasks of every host. */

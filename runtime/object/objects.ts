@@ -17,18 +17,6 @@ import { isLarge } from './stored-value.js';
 /** Leases are renewed three times as often as they run out. */
 const renewMs = 20_000;
 
-export interface WaitOptions {
-  /** How many must be there. @default 1 */
-  readonly count?: number;
-  /** Come back after this long with what is there. @default never */
-  readonly timeoutMs?: number;
-}
-
-export interface Waited<T> {
-  readonly ready: readonly ObjectRef<T>[];
-  readonly pending: readonly ObjectRef<T>[];
-}
-
 export interface ObjectsOptions {
   readonly endpoint: Endpoint;
   /** The store that this process writes large values to. @default none: they stay in its heap */
@@ -37,6 +25,8 @@ export interface ObjectsOptions {
   readonly revive: Revive;
   /** Told when somebody begins to wait for a value; the returned function says that he waits no more. */
   readonly waits?: () => () => void;
+  /** Looks for garbage on threads of this process. */
+  readonly alsoCollect?: () => Promise<void> | undefined;
 }
 
 /** Stored objects of this process, which it wants its stores to keep. */
@@ -59,10 +49,13 @@ export class Objects {
   /** Refs of this process that nobody holds any more. */
   readonly #dropped = new FinalizationRegistry<ObjectPlace>((place) => this.#letGo(place));
   readonly #timer: NodeJS.Timeout;
+  readonly #alsoCollect: ObjectsOptions['alsoCollect'];
   #isClosed = false;
 
-  constructor({ endpoint, home = () => undefined, revive, waits }: ObjectsOptions) {
+  constructor(options: ObjectsOptions) {
+    const { endpoint, home = () => undefined, revive, waits } = options;
     this.#endpoint = endpoint;
+    this.#alsoCollect = options.alsoCollect;
     this.#waits = waits;
     this.shared = new SharedValues(endpoint, home, revive);
     this.#timer = setInterval(() => this.#renew(), renewMs);
@@ -146,7 +139,7 @@ export class Objects {
         this.#freeOwn(message.object);
         return true;
       case 'store.collect':
-        void collectGarbage().then(() => {
+        void Promise.all([collectGarbage(), this.#alsoCollect?.()]).then(() => {
           peer.send({ kind: 'reply', id: message.id, value: null });
         });
         return true;
@@ -276,43 +269,4 @@ export class Objects {
       else this.#owned.delete(process);
     }
   }
-}
-
-/** All values, in order. @throws RuntimeError `E_TIMEOUT`, or the error of the first that fails. */
-export async function getAll<T>(refs: readonly ObjectRef<T>[], timeoutMs?: number): Promise<T[]> {
-  const all = Promise.all(refs);
-  if (timeoutMs === undefined) return all;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const missing = refs.filter(({ isSettled }) => !isSettled).length;
-      const text = `${missing} of ${refs.length} objects were not there within ${timeoutMs} ms`;
-      reject(new RuntimeError('E_TIMEOUT', text));
-    }, timeoutMs);
-  });
-  return Promise.race([all, late]).finally(() => clearTimeout(timer));
-}
-
-/** Which refs are settled, once `count` are or the time is up. Nothing is cancelled. */
-export function waitFor<T>(
-  refs: readonly ObjectRef<T>[],
-  { count = 1, timeoutMs }: WaitOptions,
-): Promise<Waited<T>> {
-  return new Promise((resolve) => {
-    let timer: NodeJS.Timeout | undefined;
-    let settled = 0;
-    const done = (): void => {
-      clearTimeout(timer);
-      const ready = refs.filter(({ isSettled }) => isSettled);
-      resolve({ ready, pending: refs.filter(({ isSettled }) => !isSettled) });
-    };
-    const one = (): void => {
-      settled++;
-      if (settled === Math.min(count, refs.length)) done();
-    };
-    if (timeoutMs !== undefined) timer = setTimeout(done, timeoutMs);
-    if (refs.length === 0 || count <= 0) done();
-    // Whether it is there, not what it is: nothing is fetched.
-    for (const ref of refs) ref.settled().then(one, one);
-  });
 }

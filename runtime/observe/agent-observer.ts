@@ -7,7 +7,7 @@ import type { RequestBody } from '../wire/pending.js';
 import type { LogLimits } from './actor-log.js';
 import { LogFeed } from './log-feed.js';
 import { UsageSum } from './process-usage.js';
-import type { HostTrace, LogSource, NodeStats, Output, TaskRun } from './reports.js';
+import type { HostTrace, LogSource, NodeStats, Output, StoreStats, TaskRun } from './reports.js';
 import { maxSpans } from './span-ring.js';
 import { TaskCounts } from './task-counts.js';
 import { endedRuns, newestRuns } from './task-runs.js';
@@ -20,6 +20,7 @@ export interface AgentView {
   readonly pids: () => readonly number[];
   /** Links of the hosts that have an actor. */
   readonly busy: () => readonly Peer[];
+  readonly store: () => StoreStats;
 }
 
 /** A host that does not answer within this is left out. */
@@ -109,6 +110,7 @@ export class AgentObserver {
       linesDropped: this.#logs.dropped,
       latestDropped: this.#latestDropped,
       tasks: this.#tasks.list(),
+      store: this.#agent.store(),
     };
   }
 

@@ -9,11 +9,13 @@ import type { Peer } from '../wire/peer.js';
 import type { RequestBody } from '../wire/pending.js';
 import { type HeadView, LogHub } from './log-hub.js';
 import { HeadMetrics } from './metrics.js';
-import type { HostTrace, NodeStats, NodeTrace, TaskRun } from './reports.js';
+import type { HostTrace, NodeStats, NodeTrace, StoredObject, TaskRun } from './reports.js';
 import { maxRuns, newestRuns } from './task-runs.js';
 
 /** An agent that does not answer within this is left out. */
 const traceMs = 5_000;
+/** A store that does not answer within this is left out of a list. */
+const listMs = 2_000;
 
 export class HeadObserver {
   readonly #head: HeadView;
@@ -37,6 +39,9 @@ export class HeadObserver {
         return true;
       case 'stats':
         peer.send({ kind: 'reply', id: message.id, value: this.#statsByName() });
+        return true;
+      case 'store.list':
+        void this.#objects().then((value) => peer.send({ kind: 'reply', id: message.id, value }));
         return true;
       case 'trace.get':
         void this.#trace().then((value) => peer.send({ kind: 'reply', id: message.id, value }));
@@ -92,6 +97,18 @@ export class HeadObserver {
         return stats ? [[name, stats]] : [];
       }),
     );
+  }
+
+  /** Large objects of all nodes and drivers. */
+  async #objects(): Promise<readonly StoredObject[]> {
+    const { endpoint, state } = this.#head;
+    const signal = AbortSignal.timeout(listMs);
+    const agents = new Set([...state().nodes.values()].map(({ agent }) => agent));
+    const asked = [...endpoint.peers.values()]
+      .filter((peer) => agents.has(peer.process) || endpoint.roleOf(peer) === 'driver')
+      .map((peer) => peer.request<readonly StoredObject[]>({ kind: 'store.list' }, { signal }));
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
   }
 
   async #trace(): Promise<readonly NodeTrace[]> {

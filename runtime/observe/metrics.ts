@@ -19,6 +19,10 @@ const maxResources = 100;
 const resolutionMs = 10;
 
 const actorPhases = ['pending', 'starting', 'alive', 'dead'] as const;
+const storeGauges = [
+  ['objects', 'objects', 'spilledObjects'],
+  ['bytes', 'bytes', 'spilledBytes'],
+] as const;
 const groupPhases = ['waiting', 'ready', 'removing'] as const;
 
 export class HeadMetrics {
@@ -168,6 +172,16 @@ export class HeadMetrics {
       ['node'],
       each((stats) => stats.latestDropped),
     );
+    for (const [what, key, spilledKey] of storeGauges) {
+      this.#gauge(`store_${what}`, `Large objects of a node: ${what}`, ['node', 'where'], () =>
+        this.#nodes().flatMap(
+          ({ name, stats: { store } }): Samples => [
+            [{ node: name, where: 'memory' }, store[key]],
+            [{ node: name, where: 'disk' }, store[spilledKey]],
+          ],
+        ),
+      );
+    }
     this.#counter('tasks_total', 'Tasks that have run', ['node', 'outcome'], () =>
       this.#nodes().flatMap(
         ({ name, stats }): Samples =>

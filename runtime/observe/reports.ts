@@ -61,6 +61,30 @@ export interface NodeStats {
   readonly linesDropped: number;
   readonly latestDropped: number;
   readonly tasks: readonly TaskCount[];
+  readonly store: StoreStats;
+}
+
+/** What a store of large objects has. */
+export interface StoreStats {
+  /** In memory. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** On disk. */
+  readonly spilledObjects: number;
+  readonly spilledBytes: number;
+}
+
+/** A large object in a store. */
+export interface StoredObject {
+  /** Name of the node, or `driver` with its pid. */
+  readonly store: string;
+  readonly key: string;
+  readonly bytes: number;
+  /** A copy was fetched from another store, and may be dropped. */
+  readonly as: 'original' | 'copy';
+  readonly where: 'memory' | 'disk';
+  /** Processes that have it mapped. */
+  readonly readers: number;
 }
 
 /** Calls that a host has finished, oldest first, in columns: one entry of each is one span. */

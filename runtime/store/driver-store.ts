@@ -7,6 +7,8 @@ import type { Peer } from '../wire/peer.js';
 import { ObjectStore } from './object-store.js';
 import { newSpillFolder, newStoreFolder, sweepStoreFolders } from './store-folder.js';
 
+const driverName = `driver ${process.pid}`;
+
 export class DriverStore {
   readonly #endpoint: Endpoint;
   readonly #store: ObjectStore;
@@ -20,6 +22,7 @@ export class DriverStore {
       endpoint,
       folder: newStoreFolder(),
       spillFolder: newSpillFolder(),
+      name: driverName,
       bytes,
       warn: (text) => console.warn(`patchbay: ${text}`),
     });
@@ -27,7 +30,7 @@ export class DriverStore {
   }
 
   get home(): HomeStore {
-    return { address: this.#endpoint.address, node: `driver ${process.pid}` };
+    return { address: this.#endpoint.address, node: driverName };
   }
 
   serve(peer: Peer, message: Message): boolean {

@@ -5,6 +5,7 @@
 
 import { RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
+import type { StoredObject, StoreStats } from '../observe/reports.js';
 import { startTime } from '../start-time.js';
 import type { ObjectPlace } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
@@ -13,7 +14,8 @@ import type { Peer } from '../wire/peer.js';
 import { pull } from './pull.js';
 import { SpillFolder } from './spill.js';
 import { StoreMemory } from './store-memory.js';
-import { type Entry, type StoredAs, StoreTable } from './store-table.js';
+import { StoreRoom } from './store-room.js';
+import { type Entry, StoreTable } from './store-table.js';
 
 /** Leases and dead processes are looked at so often. */
 const sweepMs = 5_000;
@@ -21,9 +23,6 @@ const sweepMs = 5_000;
 const deathMs = 100;
 /** Others get so long to look for garbage. */
 const collectMs = 2_000;
-/** What is being written is there soon; who has objects mapped may let go of them within the second time. */
-const soonMs = 20;
-const fullMs = 2_000;
 const maxKeyLength = 64;
 
 export interface ObjectStoreOptions {
@@ -32,59 +31,52 @@ export interface ObjectStoreOptions {
   readonly folder: string;
   /** On disk, likewise. */
   readonly spillFolder: string;
+  /** Shown in lists: of the node, or the driver. */
+  readonly name: string;
   /** @default 30 % of this machine's memory, and no more than /dev/shm has */
   readonly bytes?: number | undefined;
   /** Told once if there is no shared memory. */
   readonly warn: (text: string) => void;
 }
 
-export interface StoredObject {
-  readonly key: string;
-  readonly bytes: number;
-  readonly as: StoredAs;
-  readonly where: 'memory' | 'disk';
-  /** Processes that have it mapped. */
-  readonly readers: number;
-}
-
-export interface StoreStats {
-  readonly objects: number;
-  /** In memory, mapped or not. */
-  readonly bytes: number;
-  readonly spilledObjects: number;
-  readonly spilledBytes: number;
-}
-
 export class ObjectStore {
   readonly #endpoint: Endpoint;
+  readonly #name: string;
   readonly #memory: StoreMemory;
   readonly #spill: SpillFolder;
   readonly #table = new StoreTable({ gone: (entry) => this.#gone(entry) });
   /** Who waits for an object that is being written. */
   readonly #unsealed = new Map<string, (() => void)[]>();
-  /** Who waits for room. */
-  readonly #awaiting: (() => void)[] = [];
+  readonly #room: StoreRoom;
   readonly #fetching = new Map<string, Promise<void>>();
   /** Processes of this machine that have mapped something, and when they began. */
   readonly #pids = new Map<ProcessId, { readonly pid: number; readonly started: string }>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor({ endpoint, folder, spillFolder, bytes, warn }: ObjectStoreOptions) {
+  constructor({ endpoint, folder, spillFolder, name, bytes, warn }: ObjectStoreOptions) {
     this.#endpoint = endpoint;
+    this.#name = name;
     this.#spill = new SpillFolder(spillFolder);
     this.#memory = new StoreMemory({
       folder,
       bytes,
       warn: (why) => warn(`no shared memory, large objects travel by socket: ${why}`),
     });
+    this.#room = new StoreRoom({
+      memory: this.#memory,
+      spill: this.#spill,
+      table: this.#table,
+      collect: () => this.#collect(),
+    });
     this.#timer = setInterval(() => this.#sweep(), sweepMs);
     this.#timer.unref();
   }
 
   get stats(): StoreStats {
-    const spilled = [...this.#table.entries].filter(({ state }) => state.phase === 'disk');
+    const all = [...this.#table.entries];
+    const spilled = all.filter(({ state }) => state.phase === 'disk');
     return {
-      objects: [...this.#table.entries].length,
+      objects: all.length - spilled.length,
       bytes: this.#memory.used,
       spilledObjects: spilled.length,
       spilledBytes: spilled.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -112,14 +104,14 @@ export class ObjectStore {
         return true;
       case 'store.unpin':
         for (const key of message.keys) this.#table.unpin(key, by);
-        this.#changed();
+        this.#room.changed();
         return true;
       case 'store.hold':
         this.#table.hold(message.keys);
         return true;
       case 'store.free':
         for (const key of message.keys) this.#table.free(key);
-        this.#changed();
+        this.#wake();
         return true;
       case 'store.list':
         void this.#answer(peer, message.id, () => this.list());
@@ -131,6 +123,7 @@ export class ObjectStore {
 
   list(): readonly StoredObject[] {
     return [...this.#table.entries].map(({ key, bytes, as, state, pins }) => ({
+      store: this.#name,
       key,
       bytes,
       as,
@@ -141,7 +134,7 @@ export class ObjectStore {
 
   /** A link has ended. A process that lives on may still look at what it has mapped. */
   left({ process }: Peer): void {
-    if (!this.#pids.has(process)) this.#table.forget(process);
+    if (!this.#pids.has(process)) this.#forget(process);
     else setTimeout(() => this.#buryDead(), deathMs).unref();
   }
 
@@ -160,7 +153,7 @@ export class ObjectStore {
       throw new RuntimeError('E_PROTOCOL', `no object of ${bytes} bytes can have the key ${key}`);
     }
     if (!this.#memory.isThere) return null;
-    const offset = await this.#room(bytes);
+    const offset = await this.#room.take(bytes);
     if (this.#table.get(key)) {
       this.#memory.give(offset, bytes);
       throw new RuntimeError('E_PROTOCOL', `two objects with the key ${key}`);
@@ -180,7 +173,7 @@ export class ObjectStore {
   #sealed(key: string): void {
     for (const wake of this.#unsealed.get(key) ?? []) wake();
     this.#unsealed.delete(key);
-    this.#changed();
+    this.#room.changed();
   }
 
   async #pin(key: string, by: ProcessId, pid: number): Promise<MemoryRange> {
@@ -214,97 +207,9 @@ export class ObjectStore {
           await state.done.catch(() => undefined);
           break;
         case 'disk':
-          await this.#load(entry);
+          await this.#room.load(entry);
       }
     }
-  }
-
-  async #load(entry: Entry): Promise<void> {
-    const offset = await this.#room(entry.bytes);
-    if (entry.state.phase !== 'disk' || entry.isFreed) {
-      this.#memory.give(offset, entry.bytes);
-      return;
-    }
-    const done = this.#spill.read(entry.key, this.#memory.view(offset, entry.bytes)).then(
-      async () => {
-        this.#table.moved(entry, { phase: 'memory', offset });
-        await this.#spill.remove(entry.key);
-      },
-      (error: unknown) => {
-        this.#memory.give(offset, entry.bytes);
-        this.#table.moved(entry, { phase: 'disk' });
-        throw error;
-      },
-    );
-    entry.state = { phase: 'moving', offset, done };
-    await done;
-  }
-
-  /** @throws RuntimeError `E_STORE_FULL` if there is no room and none can be made. */
-  async #room(bytes: number): Promise<number> {
-    const { capacity } = this.#memory;
-    if (bytes > capacity) {
-      const text = `an object of ${bytes} bytes can never fit: the store has ${capacity}; raise objectStoreBytes or --object-store, or split it`;
-      throw new RuntimeError('E_STORE_FULL', text);
-    }
-    const deadline = performance.now() + fullMs;
-    for (let hasCollected = false; ; ) {
-      const offset = this.#memory.take(bytes);
-      if (offset !== undefined) return offset;
-      const entry = this.#table.movable()[0];
-      const moving = [...this.#table.entries].flatMap(({ state }) =>
-        state.phase === 'moving' ? [state.done] : [],
-      );
-      if (entry?.as === 'copy') {
-        this.#table.free(entry.key);
-      } else if (entry) {
-        await this.#toDisk(entry);
-      } else if (moving.length > 0) {
-        await Promise.race(moving).catch(() => undefined);
-      } else if (await this.#changes(hasCollected ? deadline - performance.now() : soonMs)) {
-        // What is being written, or read for a moment, is free to move soon.
-      } else if (!hasCollected) {
-        hasCollected = true;
-        await this.#collect();
-      } else {
-        const text = `no room for ${bytes} bytes: all ${this.#memory.used} of ${capacity} are in use by programs that have them mapped; let go of values, or raise objectStoreBytes or --object-store`;
-        throw new RuntimeError('E_STORE_FULL', text);
-      }
-    }
-  }
-
-  /** Waits until an object is written or let go of; false if that does not happen in time. */
-  async #changes(limitMs: number): Promise<boolean> {
-    if (limitMs <= 0) return false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), limitMs);
-    });
-    const change = new Promise<true>((resolve) => {
-      this.#awaiting.push(() => resolve(true));
-    });
-    return Promise.race([change, late]).finally(() => clearTimeout(timer));
-  }
-
-  #changed(): void {
-    for (const wake of this.#awaiting.splice(0)) wake();
-  }
-
-  async #toDisk(entry: Entry): Promise<void> {
-    if (entry.state.phase !== 'memory') return;
-    const { offset } = entry.state;
-    const done = this.#spill.write(entry.key, this.#memory.view(offset, entry.bytes)).then(
-      () => {
-        this.#memory.give(offset, entry.bytes);
-        this.#table.moved(entry, { phase: 'disk' });
-      },
-      (error: unknown) => {
-        this.#table.moved(entry, { phase: 'memory', offset });
-        throw error;
-      },
-    );
-    entry.state = { phase: 'moving', offset, done };
-    await done;
   }
 
   /** Views that nobody uses keep memory until their process collects garbage, which it has no reason to do of itself. */
@@ -331,7 +236,7 @@ export class ObjectStore {
   async #pull(place: ObjectPlace): Promise<void> {
     const { key, bytes } = place;
     const { process } = this.#endpoint;
-    const offset = await this.#room(bytes);
+    const offset = await this.#room.take(bytes);
     const entry = this.#table.add(key, bytes, 'copy', process, offset);
     try {
       await pull(this.#endpoint, place, this.#memory.view(offset, bytes));
@@ -383,8 +288,21 @@ export class ObjectStore {
     for (const [process, { pid, started }] of this.#pids) {
       if (startTime(pid) === started) continue;
       this.#pids.delete(process);
-      this.#table.forget(process);
+      this.#forget(process);
     }
+  }
+
+  #forget(process: ProcessId): void {
+    this.#table.forget(process);
+    this.#wake();
+  }
+
+  /** Something was let go of: there may be room, and who waits for it to be written waits in vain. */
+  #wake(): void {
+    for (const key of [...this.#unsealed.keys()]) {
+      if (this.#table.get(key)?.isFreed !== false) this.#sealed(key);
+    }
+    this.#room.changed();
   }
 
   async #answer(peer: Peer, id: number, body: () => unknown): Promise<void> {

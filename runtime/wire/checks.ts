@@ -68,6 +68,7 @@ export const nodeStats: Check = record({
   linesDropped: count,
   latestDropped: count,
   tasks: listOf(taskCount),
+  store: record({ objects: count, bytes: count, spilledObjects: count, spilledBytes: count }),
 });
 
 const texts: Check = (value) => isObject(value) && Object.values(value).every(text);

@@ -8,6 +8,7 @@ import { classOf, Instance, importModule } from '../actor/instance.js';
 import { RelayOutbound } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
 import type { NodeId, ProcessId } from '../ids.js';
+import { collectGarbage } from '../object/garbage.js';
 import type { Resources } from '../resources.js';
 import { ActorRef, ObjectLocator } from '../wire/address.js';
 import type { Message } from '../wire/messages.js';
@@ -33,8 +34,14 @@ let instance: Instance | undefined;
 
 const onLostError = (method: string, error: unknown): void =>
   console.error(`${ref.label}.${method} (told):`, error);
+/** What the host asks of the thread rather than of its actor. */
+const controls: Readonly<Record<string, () => Promise<void>>> = {
+  start,
+  collect: collectGarbage,
+  dispose: stop,
+};
 const control = new Executor({
-  invoke: (method) => (method === 'start' ? start() : stop()),
+  invoke: (method) => controls[method]?.(),
   maxConcurrency: Number.POSITIVE_INFINITY,
   onLostError,
 });

@@ -92,12 +92,17 @@ export class ActorThread {
     this.#peer.forward(frame, 'latest');
   }
 
+  /** While a method holds the thread, this waits. */
+  async collect(): Promise<void> {
+    await this.#request('collect', []);
+  }
+
   async dispose(): Promise<void> {
     await this.#request('dispose', []);
   }
 
   /** A call to the thread itself rather than to its actor. */
-  #request(method: 'start' | 'dispose', args: readonly unknown[]): Promise<unknown> {
+  #request(method: 'start' | 'collect' | 'dispose', args: readonly unknown[]): Promise<unknown> {
     const actor = '' as ActorId;
     return this.#peer.request({ kind: 'call', actor, method, args, stream: false });
   }

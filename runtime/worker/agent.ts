@@ -98,6 +98,7 @@ export class Agent implements AsyncDisposable {
       head: () => this.#head,
       pids: () => this.#pool?.pids ?? [],
       busy: () => this.#busyHosts().flatMap(({ pid }) => this.#hosts.get(pid) ?? []),
+      store: () => this.#store.stats,
     });
     this.#jobs = new JobRunner({
       node: { id: this.id, name: this.name },
@@ -134,6 +135,7 @@ export class Agent implements AsyncDisposable {
       endpoint: this.#endpoint,
       folder: this.#storeFolder,
       spillFolder: join(this.#folder, 'spill'),
+      name: this.name,
       bytes: options.objectStoreBytes,
       warn: (text) => this.#log.warn({ node: this.name }, text),
     });

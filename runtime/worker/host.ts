@@ -50,6 +50,8 @@ export interface Living {
   readonly invoke: Invoke;
   /** Takes a message of the latest-wins lane as the frame it came in. @default the executor runs it */
   latest?(frame: Uint8Array<ArrayBuffer>): void;
+  /** Looks for garbage on the actor's own thread. @default it lives on the host's */
+  collect?(): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -94,6 +96,7 @@ export class Host {
       home: () => options.store,
       revive: this.#revive,
       waits: waitCounter((waiting) => this.#tellWaiting(waiting)),
+      alsoCollect: () => this.#actor?.living.collect?.(),
     });
     this.#outbound = new EndpointOutbound(this.#endpoint, () => this.#headPeer());
     this.#agent = this.#report(options);

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
-import { type Cluster, connect, type Remote } from '../../../runtime/index.js';
+import { type Cluster, connect, type Remote, type StoredObject } from '../../../runtime/index.js';
 import type { ChromeTrace } from '../../../runtime/observe/chrome-trace.js';
 import { Terminal } from '../../helpers/command.js';
 import { until } from '../../helpers/until.js';
@@ -75,6 +75,18 @@ test.serial('list nodes and groups', async (t) => {
   t.regex(groups.stdout, new RegExp(`${group.id} +pack +ready +n0, n0`));
   t.deepEqual(await json(t.context, 'list', 'groups', '--phase', 'waiting'), []);
   t.like((await json<object[]>(t.context, 'list', 'groups'))[0], { id: group.id, phase: 'ready' });
+});
+
+test.serial('list objects: large ones, where they lie and who reads them', async (t) => {
+  const { cluster, terminal } = t.context;
+  const ref = cluster.put(new Uint8Array(3 << 20));
+  const view = await ref;
+  const found = await json<StoredObject[]>(t.context, 'list', 'objects');
+  t.like(found, [{ store: `driver ${process.pid}`, as: 'original', where: 'memory', readers: 1 }]);
+  const { stdout } = await terminal.run('list', 'objects');
+  t.regex(stdout, new RegExp(`${ref.place?.key} +driver \\d+ +3.0 MiB +original +memory +1`));
+  cluster.free([ref]);
+  t.is(view.length, 3 << 20);
 });
 
 interface Tasks {

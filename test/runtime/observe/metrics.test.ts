@@ -45,6 +45,8 @@ test.serial('GET /metrics tells what the cluster does, to those who have the tok
   const dying = await lib.Talker.create();
   await t.throwsAsync(dying.die());
   await lib.say('from a task');
+  const large = lib.fill(200_000);
+  await large.settled();
   await noisy.flood(50_000);
   const stop = new AbortController();
   const tooMuch = lib.Talker.create({ resources: { disk: 3 }, signal: stop.signal });
@@ -61,8 +63,17 @@ test.serial('GET /metrics tells what the cluster does, to those who have the tok
     const tasks = [0, 1].map((node) =>
       found.get(`patchbay_tasks_total{node="node-${node}",outcome="finished"}`),
     );
-    return dropped(found) > 0 && tasks.includes(1);
+    return dropped(found) > 0 && tasks.includes(2);
   });
+  const inStores = (what: string, where: string): number =>
+    [0, 1].reduce(
+      (sum, node) =>
+        sum + found.get(`patchbay_store_${what}{node="node-${node}",where="${where}"}`)!,
+      0,
+    );
+  t.is(inStores('objects', 'memory'), 1);
+  t.true(inStores('bytes', 'memory') >= 200_000);
+  t.is(inStores('objects', 'disk') + inStores('bytes', 'disk'), 0);
   t.is(found.get('patchbay_nodes'), 2);
   t.is(found.get('patchbay_actors{phase="pending"}'), 1);
   t.is(found.get('patchbay_pending'), 1);

@@ -128,6 +128,7 @@ const samples = {
       rssBytes: 1e9,
       linesDropped: 3,
       latestDropped: 4,
+      store: { objects: 1, bytes: 2, spilledObjects: 3, spilledBytes: 4 },
       tasks: [],
     },
   },
