@@ -27,6 +27,8 @@ export interface ObjectRefOptions<T> {
   readonly waits?: (() => () => void) | undefined;
 }
 
+const ignore = (): void => undefined;
+
 export class ObjectRef<T> extends Exportable implements PromiseLike<T> {
   readonly id: string;
   readonly #options: ObjectRefOptions<T>;
@@ -60,21 +62,11 @@ export class ObjectRef<T> extends Exportable implements PromiseLike<T> {
     const known = this.#mapped?.deref();
     if (known) return Promise.resolve(known);
     const value = this.found().then((found) =>
-      found instanceof ObjectPlace ? this.#read(found) : found,
+      found instanceof ObjectPlace ? this.#readOnce(found) : found,
     );
     this.#value = value;
     // Whoever awaits the ref hears of an error; a ref that nobody awaits must not end the process.
-    value.then(
-      (read) => {
-        if (!this.#options.isMapped?.(read) || this.#value !== value) return;
-        this.#mapped = new WeakRef(read as T & object);
-        this.#value = undefined;
-      },
-      () => {
-        // A store may be reached next time.
-        if (this.#place && this.#value === value) this.#value = undefined;
-      },
-    );
+    value.catch(ignore);
     return value;
   }
 
@@ -148,6 +140,22 @@ export class ObjectRef<T> extends Exportable implements PromiseLike<T> {
   #placeAt(place: ObjectPlace): void {
     this.#place = place;
     this.#options.placed?.(this, place);
+  }
+
+  /** For all who wait now. */
+  async #readOnce(place: ObjectPlace): Promise<T> {
+    const reading = this.#value;
+    try {
+      const value = await this.#read(place);
+      if (!this.#options.isMapped?.(value)) return value;
+      this.#mapped = new WeakRef(value as T & object);
+      if (this.#value === reading) this.#value = undefined;
+      return value;
+    } catch (error) {
+      // A store may be reached next time.
+      if (this.#value === reading) this.#value = undefined;
+      throw error;
+    }
   }
 
   async #read(place: ObjectPlace): Promise<T> {

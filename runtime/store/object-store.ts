@@ -54,6 +54,9 @@ export class ObjectStore {
   readonly #timer: NodeJS.Timeout;
 
   constructor({ endpoint, folder, spillFolder, name, bytes, warn }: ObjectStoreOptions) {
+    if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes > 0)) {
+      throw new RuntimeError('E_OPTION', `objectStoreBytes ${bytes} must be a whole number from 1`);
+    }
     this.#endpoint = endpoint;
     this.#name = name;
     this.#spill = new SpillFolder(spillFolder);
@@ -274,9 +277,9 @@ export class ObjectStore {
   }
 
   #note(process: ProcessId, pid: number): void {
-    if (pid !== 0 && !this.#pids.has(process)) {
-      this.#pids.set(process, { pid, started: startTime(pid) });
-    }
+    const started = pid === 0 || this.#pids.has(process) ? '' : startTime(pid);
+    // A pid of another namespace means nothing here: then the end of the link is taken for the end of the process.
+    if (started !== '') this.#pids.set(process, { pid, started });
   }
 
   #sweep(): void {

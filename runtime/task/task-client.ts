@@ -74,11 +74,10 @@ export class TaskClient {
     const signal = signalOf(task.options, stop.signal);
     const made = settle(this.#attempts(task, signal), signal, task);
     const origin: Origin = {};
-    this.#noteOrigin(origin, made, task);
     const ref = this.#objects.own<unknown>((lost) => (lost ? this.#again(lost, origin) : made), {
       cancel: (reason) => stop.abort(reason),
     });
-    this.#lineage.note(ref, origin);
+    this.#noteOrigin(ref, origin, made, task);
     return ref;
   }
 
@@ -131,10 +130,12 @@ export class TaskClient {
   }
 
   /** A function of its own: what the ref's closures share must not hold the arguments of every task. */
-  #noteOrigin(origin: Origin, made: Promise<unknown>, task: Task): void {
+  #noteOrigin(ref: ObjectRef<unknown>, origin: Origin, made: Promise<unknown>, task: Task): void {
     made.then(
       (found) => {
-        if (found instanceof ObjectPlace) origin.recipe = this.#lineage.recipeOf(task, isRef);
+        if (!(found instanceof ObjectPlace)) return;
+        origin.recipe = this.#lineage.recipeOf(task, isRef);
+        this.#lineage.note(ref, origin);
       },
       // Whoever awaits the ref hears of it.
       () => undefined,

@@ -116,4 +116,14 @@ export const items: Readonly<Record<string, (setting: Setting) => Promise<Item>>
     const array = new Float64Array(arrayBytes / 8).fill(1);
     return itemOf(1, () => server!.take(array), [server!]);
   },
+  async array_8mb_put_to_actor(setting) {
+    const [server] = await servers(setting, 1);
+    const array = new Float64Array(arrayBytes / 8).fill(1);
+    const run = async (): Promise<void> => {
+      const ref = setting.cluster.put(array);
+      await server!.takeStored({ array: ref });
+      setting.cluster.free([ref]);
+    };
+    return itemOf(1, run, [server!]);
+  },
 };

@@ -19,6 +19,10 @@ export class Server {
   take(array: Float64Array): number {
     return array.length;
   }
+
+  async takeStored({ array }: { readonly array: ObjectRef<Float64Array> }): Promise<number> {
+    return (await array).length;
+  }
 }
 
 export class Client {

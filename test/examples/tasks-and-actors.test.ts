@@ -34,6 +34,18 @@ async function run(example: string, ...args: readonly (string | number)[]): Prom
   return text;
 }
 
+test.serial(
+  'shared-array: tasks and an actor read one array, and its squares stay on a node',
+  async (t) => {
+    const text = await run('shared-array', 200_000, 3);
+    t.regex(text, /200000 numbers add up to 19999900000, in 3 tasks/);
+    t.regex(text, /from 0 to 199999\n/);
+    t.regex(text, /squares from 0 to 39999600001\n/);
+    t.regex(text, /1\.5 MiB in the memory of this program/);
+    t.regex(text, /1\.5 MiB in the memory of node-\d/);
+  },
+);
+
 test.serial('pi: every task counts the points of its own seed, and all are added', async (t) => {
   const text = await run('pi', 7, 3_000);
   const inside = [...Array(7).keys()].reduce((sum, seed) => sum + hits(seed, 3_000), 0);

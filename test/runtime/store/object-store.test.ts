@@ -51,6 +51,12 @@ async function openStore(bytes = 1 << 20): Promise<Setting> {
   };
 }
 
+test('a size that is none is refused', async (t) => {
+  for (const bytes of [0, -1, 1.5, Number.NaN]) {
+    await t.throwsAsync(openStore(bytes), { code: 'E_OPTION', message: /objectStoreBytes/ });
+  }
+});
+
 const allocate = (peer: Peer, key: string, bytes: number): Promise<MemoryRange> =>
   peer.request({ kind: 'store.allocate', key, bytes, pid });
 
