@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { Cluster } from '../client/cluster.js';
+import { LinkLostError } from '../errors.js';
 import type { JobStatus } from '../wire/job-spec.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 import { jobOf, type SubmitOptions } from './job-options.js';
@@ -75,8 +76,19 @@ async function submit(
   console.error(
     `Job ${id} submitted; it goes on if you leave. Stop it with: patchbay job stop ${id}`,
   );
-  const isLeft = await printLines((signal) => cluster.jobs.logs(id, { follow: true, signal }));
-  if (!isLeft) await tellOutcome(cluster, id);
+  if (await follow(cluster, id)) await tellOutcome(cluster, id);
+}
+
+/** @returns Whether the user is still there. */
+async function follow(cluster: Cluster, id: string): Promise<boolean> {
+  try {
+    return !(await printLines((signal) => cluster.jobs.logs(id, { follow: true, signal })));
+  } catch (error) {
+    if (!(error instanceof LinkLostError)) throw error;
+    // The job does not notice, and its end is told by the head that comes back.
+    console.error('The head is away; what the job prints is not followed any longer');
+    return true;
+  }
 }
 
 async function tellOutcome(cluster: Cluster, id: string): Promise<void> {
