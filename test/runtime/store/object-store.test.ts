@@ -20,6 +20,16 @@ interface Setting extends AsyncDisposable {
   caller(): Promise<{ readonly peer: Peer; readonly endpoint: Opened }>;
 }
 
+const newStore = ({ endpoint }: Opened, bytes: number): ObjectStore =>
+  new ObjectStore({
+    endpoint,
+    folder: newStoreFolder(),
+    spillFolder: join(tempFolder('spill'), 's'),
+    name: 'here',
+    bytes,
+    warn: () => undefined,
+  });
+
 async function openStore(bytes = 1 << 20): Promise<Setting> {
   const home = await openEndpoint({
     events: {
@@ -27,14 +37,7 @@ async function openStore(bytes = 1 << 20): Promise<Setting> {
       left: (peer) => store.left(peer),
     },
   });
-  const store = new ObjectStore({
-    endpoint: home.endpoint,
-    folder: newStoreFolder(),
-    spillFolder: join(tempFolder('spill'), 's'),
-    name: 'here',
-    bytes,
-    warn: () => undefined,
-  });
+  const store = newStore(home, bytes);
   const callers: Opened[] = [];
   return {
     store,
@@ -52,8 +55,9 @@ async function openStore(bytes = 1 << 20): Promise<Setting> {
 }
 
 test('a size that is none is refused', async (t) => {
+  await using home = await openEndpoint();
   for (const bytes of [0, -1, 1.5, Number.NaN]) {
-    await t.throwsAsync(openStore(bytes), { code: 'E_OPTION', message: /objectStoreBytes/ });
+    t.throws(() => newStore(home, bytes), { code: 'E_OPTION', message: /objectStoreBytes/ });
   }
 });
 
