@@ -8,19 +8,28 @@ import { RuntimeError } from '../errors.js';
 /** A disk is not filled beyond this share: others need it too. */
 const fullAt = 0.95;
 
+/** How large a disk is, and how much of it is free, in blocks. */
+type Look = (folder: string) => Promise<{
+  readonly blocks: number;
+  readonly bavail: number;
+  readonly bsize: number;
+}>;
+
 export class SpillFolder {
   readonly #folder: string;
+  readonly #look: Look;
   #isMade = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, look: Look = (at) => statfs(at)) {
     this.#folder = folder;
+    this.#look = look;
   }
 
   /** @throws RuntimeError `E_STORE_FULL` if the disk is nearly full or cannot be written to. */
   async write(key: string, bytes: Uint8Array): Promise<void> {
     if (!this.#isMade) mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.#isMade = true;
-    const { blocks, bavail, bsize } = await statfs(this.#folder);
+    const { blocks, bavail, bsize } = await this.#look(this.#folder);
     if (bavail * bsize - bytes.byteLength < blocks * bsize * (1 - fullAt)) {
       const text = `the disk of ${this.#folder} is ${fullAt * 100} % full: make room there, set TMPDIR to another disk, or keep fewer objects`;
       throw new RuntimeError('E_STORE_FULL', text);

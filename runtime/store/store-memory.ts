@@ -39,6 +39,7 @@ export class StoreMemory {
   readonly #options: StoreMemoryOptions;
   #opened: Opened | undefined;
   #isClosed = false;
+  #isShort = false;
 
   constructor(options: StoreMemoryOptions) {
     this.#options = options;
@@ -57,6 +58,11 @@ export class StoreMemory {
     return this.#opened?.pool.used ?? 0;
   }
 
+  /** Why there is no room, although the store is not full itself: others have taken what it was promised. */
+  get whyShort(): string | undefined {
+    return this.#isShort ? `${sharedRoot()} is full, of what other programs put there` : undefined;
+  }
+
   /** Offset of memory for so many bytes; undefined while there is none free. */
   take(bytes: number): number | undefined {
     const opened = this.#open();
@@ -64,7 +70,8 @@ export class StoreMemory {
     if (!opened || offset === undefined) return undefined;
     const end = offset + bytes;
     if (end > opened.reserved) {
-      if (!opened.memory.reserve(opened.reserved, end - opened.reserved)) {
+      this.#isShort = !opened.memory.reserve(opened.reserved, end - opened.reserved);
+      if (this.#isShort) {
         opened.pool.give(offset, bytes);
         return undefined;
       }

@@ -51,7 +51,9 @@ export class StoreRoom {
       // What is being written, or read for a moment, is free to move soon.
       if (await this.#changes(hasCollected ? deadline - performance.now() : soonMs)) continue;
       if (hasCollected) {
-        const text = `no room for ${bytes} bytes: all ${this.#memory.used} of ${capacity} are in use by programs that have them mapped; let go of values, or raise objectStoreBytes or --object-store`;
+        const mapped = `${this.#memory.used} of ${capacity} are in use by programs that have them mapped`;
+        const why = this.#memory.whyShort ?? mapped;
+        const text = `no room for ${bytes} bytes: ${why}; let go of values, make room in shared memory, or raise objectStoreBytes or --object-store`;
         throw new RuntimeError('E_STORE_FULL', text);
       }
       hasCollected = true;
