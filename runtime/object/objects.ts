@@ -3,7 +3,7 @@
 import { nanoid } from 'nanoid';
 import { LinkLostError, RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
-import { type Address, ObjectLocator, type ObjectPlace } from '../wire/address.js';
+import { type Address, ObjectLocator, ObjectPlace } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
@@ -214,9 +214,15 @@ export class Objects {
   #freeOwn(id: string): void {
     const ref = this.#table.peek(id);
     this.#table.free(id);
-    if (!ref?.place) return;
-    this.#letGo(ref.place);
-    ref.drop();
+    if (!ref) return;
+    const drop = (found: unknown): void => {
+      if (!(found instanceof ObjectPlace)) return;
+      this.#letGo(found);
+      ref.drop();
+    };
+    // What is still being made or written goes when it is there.
+    if (ref.isSettled) drop(ref.place);
+    else ref.found().then(drop, () => undefined);
   }
 
   /** The store may use its memory again, once nobody has it mapped. */

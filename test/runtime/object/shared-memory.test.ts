@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import test from 'ava';
 import { length, openStored as open, ramp } from '../../helpers/stored.js';
+import { until } from '../../helpers/until.js';
 
 test.serial('what is put is read in place by actors, threads, tasks and the driver', async (t) => {
   const { opened, cluster, lib } = await open();
@@ -72,6 +73,17 @@ test.serial('a ref among the arguments of a call is fetched once', async (t) => 
   t.is(await reader.poke({ numbers: small }, 4), 3);
   // The array is its own: had it been fetched again, its first number would be 1.
   t.deepEqual(await reader.ends({ numbers: small }), [4, 3]);
+});
+
+test.serial('what is freed before it is written, or made, goes when it is there', async (t) => {
+  const { opened, cluster, lib } = await open();
+  await using _ = opened;
+  const refs = [cluster.put(ramp()), lib.ramp(length)];
+  cluster.free(refs);
+  for (const ref of refs) {
+    await t.throwsAsync(Promise.resolve(ref), { code: 'E_OBJECT_LOST', message: /was freed/ });
+  }
+  await until('the stores are empty', async () => (await cluster.storedObjects()).length === 0);
 });
 
 test.serial('the memory of a cluster is gone with it', async (t) => {
