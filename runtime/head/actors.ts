@@ -12,6 +12,7 @@ import {
   type Bundle,
   type Claim,
   type HeadState,
+  madeBy,
   type NodeRecord,
   type Request,
   sameRequest,
@@ -21,7 +22,7 @@ import type { Turn } from './turn.js';
 const noSnapshot = new Uint8Array();
 
 export function createActor(turn: Turn, request: Request, spec: ActorSpec): void {
-  const known = [...turn.state.actors.values()].find((one) => sameRequest(one.creator, request));
+  const known = madeBy(turn.state.actors.values(), request);
   if (known) {
     askAgain(turn, known, request);
     return;

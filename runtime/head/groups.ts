@@ -9,9 +9,9 @@ import { claim, release } from './room.js';
 import {
   type GroupRecord,
   type HeadState,
+  madeBy,
   type NodeRecord,
   type Request,
-  sameRequest,
 } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -20,9 +20,7 @@ export function createGroup(
   creator: Request,
   { bundles, strategy, labelSelector }: MessageOf<'group.create'>,
 ): void {
-  const known = [...turn.state.groups.values()].find((group) =>
-    sameRequest(group.creator, creator),
-  );
+  const known = madeBy(turn.state.groups.values(), creator);
   if (known) {
     // Asked again by a creator that missed the answer.
     if (known.state.phase !== 'waiting') turn.reply(creator, known.id);

@@ -9,7 +9,7 @@ import { jobStatus } from './job-status.js';
 import { endOwned } from './owners.js';
 import { placeOne } from './place.js';
 import { claim, release } from './room.js';
-import { type Claim, type JobRecord, type Request, sameRequest } from './state.js';
+import { type Claim, type JobRecord, madeBy, type Request } from './state.js';
 import type { Turn } from './turn.js';
 
 /** On a command line an id that began with a dash would be taken for an option; a slash would end it in a URL. */
@@ -22,7 +22,7 @@ export function submitJob(
   request: Request,
   { job: wanted, spec }: MessageOf<'job.submit'>,
 ): void {
-  const submitted = [...turn.state.jobs.values()].find((job) => sameRequest(job.creator, request));
+  const submitted = madeBy(turn.state.jobs.values(), request);
   if (submitted) {
     turn.reply(request, submitted.id);
     return;

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RootDatabase } from 'lmdb';
@@ -49,6 +49,8 @@ export class LmdbJournal implements Journal {
       // Most processes never need a journal.
       const { open } = await import('lmdb');
       const rows: RootDatabase<unknown, string> = open({ path: folder, noSync: true });
+      // Constructor arguments are in it.
+      for (const file of files) chmodSync(join(folder, file), 0o600);
       const journal = new LmdbJournal(folder, rows);
       try {
         journal.#take(fresh);

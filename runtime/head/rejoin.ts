@@ -13,7 +13,7 @@ import {
   type HeadState,
   type JobRecord,
   type NodeRecord,
-  sameRequest,
+  madeBy,
 } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -36,10 +36,8 @@ export function rejoinNode(turn: Turn, from: ProcessId, told: Told): void {
 function rejoinActors(turn: Turn, node: NodeRecord, { actors, exits }: Told): void {
   const accounted = new Set<ActorRecord>();
   for (const { actor: ended, restarts, cause } of exits) {
-    const actor = claimedHere(turn.state, node).find((one) => one.id === ended);
-    if (actor?.restarts !== restarts) continue;
-    accounted.add(actor);
-    actorExited(turn, actor, cause);
+    const actor = turn.state.actors.get(ended);
+    if (actor && isOn(actor, node) && actor.restarts === restarts) actorExited(turn, actor, cause);
   }
   for (const told of actors) {
     const known = turn.state.actors.get(told.actor);
@@ -50,8 +48,8 @@ function rejoinActors(turn: Turn, node: NodeRecord, { actors, exits }: Told): vo
       turn.send(node.agent, { kind: 'actor.stop', actor: known.id });
     }
   }
-  for (const actor of claimedHere(turn.state, node)) {
-    if (!accounted.has(actor)) miss(turn, actor);
+  for (const actor of [...turn.state.actors.values()]) {
+    if (!accounted.has(actor) && isOn(actor, node)) miss(turn, actor);
   }
 }
 
@@ -65,7 +63,7 @@ function rejoinJobs(turn: Turn, node: NodeRecord, { jobs, jobExits }: Told): voi
     const job = turn.state.jobs.get(id);
     if (job) accounted.add(job);
     if (isStarted) jobStarted(turn, { job: id, members });
-    if (!job || job.isStopping) turn.send(node.agent, { kind: 'job.stop', job: id });
+    if (!job || job.isStopping || !isOn(job, node)) turn.send(node.agent, { kind: 'job.stop', job: id });
   }
   for (const job of [...turn.state.jobs.values()]) {
     if (accounted.has(job) || !isOn(job, node) || !('claim' in job.state)) continue;
@@ -74,7 +72,7 @@ function rejoinJobs(turn: Turn, node: NodeRecord, { jobs, jobExits }: Told): voi
   }
 }
 
-const isOn = ({ state }: JobRecord, { id }: NodeRecord): boolean =>
+const isOn = ({ state }: ActorRecord | JobRecord, { id }: NodeRecord): boolean =>
   'claim' in state && state.claim.node === id;
 
 /** Held to be on a node whose agent knows nothing of it. */
@@ -93,7 +91,7 @@ function adopt(turn: Turn, node: NodeRecord, told: LivingActor): ActorRecord {
   const { spec, owner, request, address } = told;
   const creator = { from: owner, id: request };
   // It was asked for again, so its owner never heard of this one.
-  const isReplaced = [...state.actors.values()].some((one) => sameRequest(one.creator, creator));
+  const isReplaced = madeBy(state.actors.values(), creator) !== undefined;
   const units = spec.resources['gpu'] ?? 0;
   const gpus = new Map(told.gpus.map((uuid) => [uuid, Math.min(units, whole)]));
   const claim = { node: node.id, need: spec.resources, gpus };
@@ -121,12 +119,6 @@ function adopt(turn: Turn, node: NodeRecord, told: LivingActor): ActorRecord {
   return actor;
 }
 
-const claimedHere = (state: HeadState, { id }: NodeRecord): readonly ActorRecord[] =>
-  [...state.actors.values()].filter(
-    ({ state: now }) =>
-      (now.phase === 'starting' || now.phase === 'alive') && now.claim.node === id,
-  );
-
 /** Once the grace is over. */
 const isOrphan = (state: HeadState, owner: ProcessId): boolean =>
   state.ownersUntil === undefined && !state.present.has(owner);
@@ -152,11 +144,8 @@ export function isEarly({ nodes, actors }: HeadState, from: ProcessId, message: 
     case 'actor.verdict':
     case 'actor.waiting':
       return !actors.has(message.actor) && isAnyAway(nodes.values());
-    case 'cancel': {
-      const given = { from, id: message.id };
-      const isKnown = [...actors.values()].some(({ creator }) => sameRequest(creator, given));
-      return !isKnown && isAnyAway(nodes.values());
-    }
+    case 'cancel':
+      return isAnyAway(nodes.values()) && !madeBy(actors.values(), { from, id: message.id });
     default:
       return false;
   }

@@ -155,6 +155,15 @@ export const newHeadState = (): HeadState => ({
 
 export const sameRequest = (a: Request, b: Request): boolean => a.from === b.from && a.id === b.id;
 
+/** The record that a request has made, if it was made before: whoever asks again gets the same. */
+export function madeBy<Made extends { readonly creator: Request }>(
+  records: Iterable<Made>,
+  request: Request,
+): Made | undefined {
+  for (const one of records) if (sameRequest(one.creator, request)) return one;
+  return undefined;
+}
+
 /** What `patchbay status` shows. */
 export interface ClusterStatus {
   readonly nodes: readonly {

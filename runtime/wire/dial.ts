@@ -89,6 +89,11 @@ function refusal(url: string, status: number): RuntimeError {
       );
     case 409:
       return new RuntimeError('E_LISTEN', `${url}: this pair of processes has a link already`);
+    case 502:
+    case 503:
+    case 504:
+      // So says a proxy of a head that is not there.
+      return new RuntimeError('E_UNREACHABLE', `${url} answered with status ${status}`);
     default:
       return new RuntimeError('E_PROTOCOL', `${url} answered with status ${status}`);
   }

@@ -21,7 +21,7 @@ export class NodeRoll {
   readonly #jobs = new Map<JobId, LivingJob>();
   /** Oldest first. */
   readonly #exits: ActorExit[] = [];
-  readonly #jobExits: JobExit[] = [];
+  readonly #jobExits = new Map<JobId, JobExit>();
 
   begins({ kind: _, snapshot: _s, spec, ...start }: MessageOf<'actor.start'>): void {
     this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
@@ -40,6 +40,8 @@ export class NodeRoll {
   }
 
   jobBegins(job: JobId): void {
+    // An id that was free again may be that of another job.
+    this.#jobExits.delete(job);
     this.#jobs.set(job, { job, members: [], isStarted: false });
   }
 
@@ -51,8 +53,9 @@ export class NodeRoll {
     } else if (message.kind === 'job.exited') {
       const { job, end } = message;
       this.#jobs.delete(job);
-      this.#jobExits.push({ job, end });
-      if (this.#jobExits.length > maxExits) this.#jobExits.shift();
+      this.#jobExits.set(job, { job, end });
+      const [oldest] = this.#jobExits.keys();
+      if (oldest !== undefined && this.#jobExits.size > maxExits) this.#jobExits.delete(oldest);
     }
   }
 
@@ -63,7 +66,7 @@ export class NodeRoll {
       actors: [...this.#actors.values()],
       exits: this.#exits,
       jobs: [...this.#jobs.values()],
-      jobExits: this.#jobExits,
+      jobExits: [...this.#jobExits.values()],
     };
   }
 }
