@@ -12,8 +12,8 @@ import {
   type ActorRecord,
   type HeadState,
   type JobRecord,
-  type NodeRecord,
   madeBy,
+  type NodeRecord,
 } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -63,7 +63,8 @@ function rejoinJobs(turn: Turn, node: NodeRecord, { jobs, jobExits }: Told): voi
     const job = turn.state.jobs.get(id);
     if (job) accounted.add(job);
     if (isStarted) jobStarted(turn, { job: id, members });
-    if (!job || job.isStopping || !isOn(job, node)) turn.send(node.agent, { kind: 'job.stop', job: id });
+    if (!job || job.isStopping || !isOn(job, node))
+      turn.send(node.agent, { kind: 'job.stop', job: id });
   }
   for (const job of [...turn.state.jobs.values()]) {
     if (accounted.has(job) || !isOn(job, node) || !('claim' in job.state)) continue;

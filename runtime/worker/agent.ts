@@ -4,28 +4,25 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { RuntimeError, toWireError, type WireError } from '../errors.js';
-import { type ActorId, type CodeId, type NodeId, newNodeId } from '../ids.js';
+import { type NodeId, newNodeId } from '../ids.js';
 import { type Labels, requireLabels } from '../labels.js';
 import type { Logger } from '../log.js';
 import { AgentObserver } from '../observe/agent-observer.js';
-import type { HostTrace } from '../observe/reports.js';
 import { type Resources, toQuantities } from '../resources.js';
 import { ObjectStore } from '../store/object-store.js';
 import { newStoreFolder, sweepStoreFolders } from '../store/store-folder.js';
-import type { Address } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
-import type { Gpu, Message, MessageOf } from '../wire/messages.js';
+import type { Gpu, Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { requireTls, type TlsOptions, tlsOf } from '../wire/tls.js';
-import { type GroupExit, inWords } from './group-process.js';
+import { ActorRunner, idleHost } from './actor-runner.js';
 import { HostLinks } from './host-links.js';
 import { JobRunner } from './job-runner.js';
 import { Loader } from './loader.js';
-import { inGib, MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
+import { MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
 import { NodeRoll } from './node-roll.js';
+import type { NodeSite } from './node-site.js';
 import { HostPool, type HostProcess } from './pool.js';
-import { type RunningActor, watchedHost } from './running-actor.js';
 
 export interface AgentOptions {
   /** `ws://host:port` of the head. */
@@ -57,10 +54,6 @@ export interface AgentOptions {
 export const defaultReconnectMs = 60_000;
 
 const beatMs = 1_000;
-/** An actor's dispose hook may take this long. */
-const disposeMs = 5_000;
-/** An idle host answers at once. */
-const restMs = 1_000;
 
 export class Agent implements AsyncDisposable {
   readonly id: NodeId = newNodeId();
@@ -76,7 +69,7 @@ export class Agent implements AsyncDisposable {
   readonly #loader: Loader;
   readonly #observer: AgentObserver;
   readonly #jobs: JobRunner;
-  readonly #actors = new Map<ActorId, RunningActor>();
+  readonly #actors: ActorRunner;
   readonly #roll = new NodeRoll();
   readonly #hosts: HostLinks;
   #head: Peer | undefined;
@@ -100,20 +93,22 @@ export class Agent implements AsyncDisposable {
       busy: () => this.#busyHosts().flatMap(({ pid }) => this.#hosts.get(pid) ?? []),
       store: () => this.#store.stats,
     });
-    this.#jobs = new JobRunner({
+    const site: NodeSite = {
       node: { id: this.id, name: this.name },
       headUrl: options.headUrl,
-      ca: options.tls?.ca,
-      token: options.token,
       pool: () => this.#pool!,
-      peerOf: (host) => this.#hosts.of(host),
-      file: (code) => this.#fileOf(code),
+      hosts: this.#hosts,
+      file: (code) => {
+        return this.#loader.file(code, () => this.#head!.request({ kind: 'code.get', code }));
+      },
       tellHead: (message) => {
-        this.#roll.ofJob(message);
+        this.#roll.told(message);
         this.#head?.send(message);
       },
       observer: this.#observer,
-    });
+    };
+    this.#actors = new ActorRunner({ ...site, heldBy: (pid) => this.#memory?.lastOf(pid) });
+    this.#jobs = new JobRunner({ ...site, ca: options.tls?.ca, token: options.token });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -215,8 +210,7 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#beats);
     this.#memory?.stop();
-    const stopping = [...this.#actors.keys()].map((actor) => this.#stop(actor));
-    await Promise.all([...stopping, this.#jobs.close()]);
+    await Promise.all([this.#actors.close(), this.#jobs.close()]);
     await this.#pool?.close();
     this.#observer.stop();
     await this.#endpoint.close('the node stops');
@@ -228,10 +222,11 @@ export class Agent implements AsyncDisposable {
     if (this.#store.serve(peer, message) || this.#observer.serve(peer, message)) return;
     switch (message.kind) {
       case 'actor.start':
-        void this.#startActor(message);
+        this.#roll.begins(message);
+        void this.#actors.start(message);
         return;
       case 'actor.stop':
-        void this.#stop(message.actor);
+        void this.#actors.stop(message.actor);
         return;
       case 'job.start':
         this.#roll.jobBegins(message.job);
@@ -254,83 +249,8 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  async #startActor(message: MessageOf<'actor.start'>): Promise<void> {
-    const { actor, label, spec, gpus, snapshot } = message;
-    this.#roll.begins(message);
-    let host: HostProcess;
-    try {
-      host = this.#pool!.take(gpus, spec.reusable ? spec.code : undefined);
-    } catch (error) {
-      this.#report(actor, toWireError(error));
-      return;
-    }
-    const since = performance.now();
-    const running: RunningActor = { host, label, spec, since, stopping: false };
-    host.onOutput = this.#observer.begins(actor, label);
-    this.#actors.set(actor, running);
-    void host.exited.then((exit) => this.#exited(actor, running, exit));
-    try {
-      const [peer, file] = await Promise.all([this.#hosts.of(host), this.#fileOf(spec.code)]);
-      const address = await peer.request<Address>({
-        kind: 'host.start',
-        actor,
-        spec,
-        snapshot,
-        file,
-        label,
-        node: this.id,
-        nodeName: this.name,
-        headUrl: this.#options.headUrl,
-      });
-      this.#roll.isUp(actor, address);
-      this.#head?.send({ kind: 'actor.alive', actor, address });
-    } catch (error) {
-      await this.#failStart(actor, running, error);
-    }
-  }
-
-  /** The error of a failed start says more than the exit of the host that follows. */
-  async #failStart(actor: ActorId, running: RunningActor, error: unknown): Promise<void> {
-    const lost = error instanceof RuntimeError && error.code === 'E_PEER_LOST';
-    if (!lost && this.#actors.delete(actor)) this.#report(actor, toWireError(error));
-    await running.host.end();
-  }
-
-  async #stop(actor: ActorId): Promise<void> {
-    const running = this.#actors.get(actor);
-    if (!running || running.stopping) return;
-    running.stopping = true;
-    if (running.spec.reusable && (await this.#rest(actor, running))) return;
-    const peer = this.#hosts.get(running.host.pid);
-    const signal = AbortSignal.timeout(disposeMs);
-    // A hook that fails or is too slow has had its chance: the process goes anyway.
-    const asked = peer?.request<HostTrace>({ kind: 'host.stop' }, { signal });
-    this.#observer.keep(await asked?.catch(() => undefined));
-    await running.host.end();
-  }
-
-  /** Whether a task worker's process stays for the next one. */
-  async #rest(actor: ActorId, running: RunningActor): Promise<boolean> {
-    const peer = this.#hosts.get(running.host.pid);
-    const signal = AbortSignal.timeout(restMs);
-    const trace = await peer
-      ?.request<HostTrace | null>({ kind: 'host.rest' }, { signal })
-      .catch(() => null);
-    if (!trace || !this.#actors.delete(actor)) return false;
-    this.#observer.keep(trace);
-    this.#observer.exited(actor);
-    this.#pool?.keep(running.spec.code, running.host);
-    const text = `${running.label} was stopped`;
-    this.#report(actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));
-    return true;
-  }
-
-  #fileOf(code: CodeId): Promise<string> {
-    return this.#loader.file(code, () => this.#head!.request({ kind: 'code.get', code }));
-  }
-
   #busyHosts(): readonly HostProcess[] {
-    return [...[...this.#actors.values()].map(({ host }) => host), ...this.#jobs.hosts];
+    return [...this.#actors.hosts, ...this.#jobs.hosts];
   }
 
   /** Its process may live, stopped or out of its mind. */
@@ -339,31 +259,10 @@ export class Agent implements AsyncDisposable {
     if (pid !== undefined) this.#pool?.lost(pid, why);
   }
 
-  async #exited(actor: ActorId, running: RunningActor, exit: GroupExit): Promise<void> {
-    this.#observer.exited(actor);
-    // A snapshot may be among its last words.
-    await this.#hosts.drained(running.host.pid);
-    if (!this.#actors.delete(actor)) return;
-    const { label, stopping } = running;
-    const bytes = this.#memory?.lastOf(running.host.pid);
-    const words = inWords(exit, bytes === undefined ? undefined : inGib(bytes));
-    const text = stopping ? `${label} was stopped` : `${label} on node ${this.name} ${words}`;
-    const code = exit.killed?.code ?? 'E_ACTOR_DEAD';
-    this.#report(actor, toWireError(new RuntimeError(code, text)));
-  }
-
   /** All hosts, with what their actors were given. */
   #watched(): readonly WatchedHost[] {
-    const busy = new Map([...this.#actors.values()].map((running) => [running.host.pid, running]));
-    const ofJobs = new Map(this.#jobs.watched.map((watched) => [watched.pid, watched]));
-    return (this.#pool?.pids ?? []).map(
-      (pid) => ofJobs.get(pid) ?? watchedHost(pid, busy.get(pid)),
-    );
-  }
-
-  #report(actor: ActorId, cause: WireError): void {
-    this.#log.info({ actor, cause: cause.message }, 'actor ended');
-    this.#roll.ended(actor, cause);
-    this.#head?.send({ kind: 'actor.exited', actor, cause });
+    const busy = [...this.#actors.watched, ...this.#jobs.watched];
+    const known = new Map(busy.map((watched) => [watched.pid, watched]));
+    return (this.#pool?.pids ?? []).map((pid) => known.get(pid) ?? idleHost(pid));
   }
 }

@@ -3,40 +3,27 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LinkLostError, messageOf, RuntimeError } from '../errors.js';
-import { type CodeId, type JobId, type NodeId, newActorId } from '../ids.js';
+import { type JobId, newActorId } from '../ids.js';
 import type { LogLimits } from '../observe/actor-log.js';
-import { type HostTrace, jobSource, type LogSource, type Output } from '../observe/reports.js';
+import { type HostTrace, jobSource } from '../observe/reports.js';
 import type { Address } from '../wire/address.js';
 import type { JobEnd, JobEntry } from '../wire/job-spec.js';
-import type { Message, MessageOf } from '../wire/messages.js';
+import type { MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import { encodeValue } from '../wire/value.js';
+import { limitOf } from './actor-runner.js';
 import { GroupProcess, inWords } from './group-process.js';
 import type { WatchedHost } from './memory-watch.js';
-import type { HostPool, HostProcess } from './pool.js';
-import { limitOf } from './running-actor.js';
+import type { NodeSite, TakeOutput } from './node-site.js';
+import type { HostProcess } from './pool.js';
 
 /** What jobs need of their node. */
-export interface JobSite {
-  readonly node: { readonly id: NodeId; readonly name: string };
-  readonly headUrl: string;
+export interface JobSite extends NodeSite {
   readonly token: string;
   /** File with the authorities that the head's certificate is believed by. */
   readonly ca: string | undefined;
-  readonly pool: () => HostPool;
-  /** The link of a host, once it has reported. */
-  readonly peerOf: (host: HostProcess) => Promise<Peer>;
-  /** A bundle's file on this node. */
-  readonly file: (code: CodeId) => Promise<string>;
-  readonly tellHead: (message: Message) => void;
-  readonly observer: {
-    begins(source: LogSource, label: string, limits?: Partial<LogLimits>): TakeOutput;
-    exited(source: LogSource): void;
-    keep(trace: HostTrace | undefined): void;
-  };
 }
 
-type TakeOutput = (stream: Output, text: string) => void;
 type Entry<Kind extends JobEntry['kind']> = Extract<JobEntry, { readonly kind: Kind }>;
 
 interface RunningJob {
@@ -161,7 +148,7 @@ export class JobRunner {
     const since = performance.now();
     this.#hosts.set(host, { pid: host.pid, limitBytes, role: 'unique', since });
     try {
-      const peer = await this.#site.peerOf(host);
+      const peer = await this.#site.hosts.of(host);
       const call = await this.#prepare(running, entry, peer);
       const value = await peer.request(call, { signal: stop });
       return { phase: 'succeeded', result: resultText(value) };
@@ -211,8 +198,8 @@ export class JobRunner {
     });
     while (!isOver && performance.now() < deadline) {
       const signal = AbortSignal.timeout(answerMs);
-      const trace = await this.#site
-        .peerOf(host)
+      const trace = await this.#site.hosts
+        .of(host)
         .then((peer) => peer.request<HostTrace | null>({ kind: 'host.rest' }, { signal }))
         .catch(() => null);
       this.#site.observer.keep(trace ?? undefined);
@@ -223,8 +210,8 @@ export class JobRunner {
 
   async #end(host: HostProcess): Promise<void> {
     const signal = AbortSignal.timeout(answerMs);
-    const asked = this.#site
-      .peerOf(host)
+    const asked = this.#site.hosts
+      .of(host)
       .then((peer) => peer.request<HostTrace>({ kind: 'host.stop' }, { signal }));
     this.#site.observer.keep(await asked.catch(() => undefined));
     await host.end();

@@ -1,8 +1,6 @@
 /** What lives on a node and how the last of it ended: what its agent tells a head that was restarted. */
 
-import type { WireError } from '../errors.js';
 import type { ActorId, JobId, NodeId } from '../ids.js';
-import type { Address } from '../wire/address.js';
 import type {
   ActorExit,
   JobExit,
@@ -27,35 +25,42 @@ export class NodeRoll {
     this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
   }
 
-  isUp(id: ActorId, address: Address): void {
-    const actor = this.#actors.get(id);
-    if (actor) this.#actors.set(id, { ...actor, address });
-  }
-
-  ended(actor: ActorId, cause: WireError): void {
-    const restarts = this.#actors.get(actor)?.restarts ?? 0;
-    this.#actors.delete(actor);
-    this.#exits.push({ actor, restarts, cause });
-    if (this.#exits.length > maxExits) this.#exits.shift();
-  }
-
   jobBegins(job: JobId): void {
     // An id that was free again may be that of another job.
     this.#jobExits.delete(job);
     this.#jobs.set(job, { job, members: [], isStarted: false });
   }
 
-  /** What the head is told of jobs. */
-  ofJob(message: Message): void {
-    if (message.kind === 'job.started') {
-      const { job, members } = message;
-      this.#jobs.set(job, { job, members, isStarted: true });
-    } else if (message.kind === 'job.exited') {
-      const { job, end } = message;
-      this.#jobs.delete(job);
-      this.#jobExits.set(job, { job, end });
-      const [oldest] = this.#jobExits.keys();
-      if (oldest !== undefined && this.#jobExits.size > maxExits) this.#jobExits.delete(oldest);
+  /** What the head is told meanwhile. */
+  told(message: Message): void {
+    switch (message.kind) {
+      case 'actor.alive': {
+        const { actor, address } = message;
+        const living = this.#actors.get(actor);
+        if (living) this.#actors.set(actor, { ...living, address });
+        return;
+      }
+      case 'actor.exited': {
+        const { actor, cause } = message;
+        const restarts = this.#actors.get(actor)?.restarts ?? 0;
+        this.#actors.delete(actor);
+        this.#exits.push({ actor, restarts, cause });
+        if (this.#exits.length > maxExits) this.#exits.shift();
+        return;
+      }
+      case 'job.started': {
+        const { job, members } = message;
+        this.#jobs.set(job, { job, members, isStarted: true });
+        return;
+      }
+      case 'job.exited': {
+        const { job, end } = message;
+        this.#jobs.delete(job);
+        this.#jobExits.set(job, { job, end });
+        const [oldest] = this.#jobExits.keys();
+        if (oldest !== undefined && this.#jobExits.size > maxExits) this.#jobExits.delete(oldest);
+        return;
+      }
     }
   }
 
