@@ -63,8 +63,8 @@ function rejoinJobs(turn: Turn, node: NodeRecord, { jobs, jobExits }: Told): voi
     const job = turn.state.jobs.get(id);
     if (job) accounted.add(job);
     if (isStarted) jobStarted(turn, { job: id, members });
-    if (!job || job.isStopping || !isOn(job, node))
-      turn.send(node.agent, { kind: 'job.stop', job: id });
+    const isWanted = job && isOn(job, node) && !job.isStopping;
+    if (!isWanted) turn.send(node.agent, { kind: 'job.stop', job: id });
   }
   for (const job of [...turn.state.jobs.values()]) {
     if (accounted.has(job) || !isOn(job, node) || !('claim' in job.state)) continue;
