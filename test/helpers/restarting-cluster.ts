@@ -8,6 +8,9 @@ import { tempFolder } from './temp-folder.js';
 // Nodes make their folders here: those of other tests are none of ours.
 process.env['TMPDIR'] = tempFolder('t');
 
+/** On a machine that is busy with other tests a process may take long to start. */
+const patienceMs = 110_000;
+
 export class RestartingCluster implements AsyncDisposable {
   readonly terminal: Terminal = new Terminal();
   readonly url: string;
@@ -40,7 +43,8 @@ export class RestartingCluster implements AsyncDisposable {
 
   async startNode(name: string, cpus: number, ...options: readonly string[]): Promise<Command> {
     const where = ['--address', this.url, '--name', name, '--cpus', String(cpus)];
-    const node = this.terminal.start('start', ...where, ...options);
+    const patience = ['--reconnect-timeout', String(patienceMs / 1_000)];
+    const node = this.terminal.start('start', ...where, ...patience, ...options);
     await node.printed(/Node \S+ joined/);
     this.nodes.push(node);
     return node;
@@ -58,6 +62,7 @@ export class RestartingCluster implements AsyncDisposable {
       address,
       token: terminal.token(),
       logToDriver: false,
+      reconnectTimeoutMs: patienceMs,
       ...options,
     });
     this.#drivers.push(driver);
