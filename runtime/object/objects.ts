@@ -3,12 +3,12 @@
 import { nanoid } from 'nanoid';
 import { LinkLostError, RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
+import { collectGarbage } from '../store/garbage.js';
 import { type Address, ObjectLocator, ObjectPlace } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import type { Exportable, Revive } from '../wire/value.js';
-import { collectGarbage } from './garbage.js';
 import { ObjectRef, type ObjectRefOptions } from './object-ref.js';
 import { ObjectTable } from './object-table.js';
 import { type HomeStore, SharedValues, type StoredValue } from './shared-values.js';

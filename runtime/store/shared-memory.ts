@@ -7,6 +7,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { markAsUntransferable } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
+import { collectGarbage } from './garbage.js';
 
 interface Native {
   readonly koffi: typeof import('koffi');
@@ -20,8 +21,8 @@ interface Native {
   ) => bigint;
   readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
   readonly flock: (fd: number, operation: number) => number;
-  /** Corrects what V8 takes for this process's own memory, by so many bytes. */
-  readonly count: (bytes: number) => void;
+  /** Corrects what V8 takes for this process's own memory, by so many bytes; undefined where that cannot be done. */
+  readonly count: ((bytes: number) => void) | undefined;
   readonly populate: (at: bigint, bytes: number, done: () => void) => void;
 }
 
@@ -31,10 +32,12 @@ const shared = 0x4001;
 const lockNow = 6;
 const populateWrite = 23;
 /**
- * V8 takes a view for memory of this process, and looks for garbage after every 64 MiB of it: that would cost more than
- * copying. This share of it counts.
+ * V8 takes a view for memory of this process, and would look for garbage, step by step beside the work, after every 64 MiB
+ * of them: that costs more than copying. So views do not count for it, and garbage is looked for here, at one go, after
+ * so many bytes of them.
  */
-const countedShare = 1 / 8;
+const collectBytes = 256 * 2 ** 20;
+let viewedBytes = 0;
 
 let loaded: Native | string | undefined;
 
@@ -80,8 +83,18 @@ function counter(koffi: Native['koffi']): Native['count'] {
     );
     return (bytes) => adjust(isolate, Math.round(bytes));
   } catch {
-    return () => undefined;
+    return undefined;
   }
+}
+
+function collectAfter(bytes: number): void {
+  const before = viewedBytes;
+  viewedBytes += bytes;
+  if (before >= collectBytes || viewedBytes < collectBytes) return;
+  setImmediate(() => {
+    viewedBytes = 0;
+    void collectGarbage();
+  });
 }
 
 /** In words why this process cannot have shared memory, if so. */
@@ -110,7 +123,6 @@ export class SharedMemory {
   readonly bytes: number;
   readonly #lib: Native;
   readonly #base: bigint;
-  readonly #uncounted = new FinalizationRegistry<number>((bytes) => this.#lib.count(bytes));
   /** Of the process that made it. */
   readonly #fd: number | undefined;
 
@@ -169,9 +181,13 @@ export class SharedMemory {
     const view = this.#lib.koffi.view(this.#base + BigInt(offset), bytes);
     // Moved to another thread, its memory would outlive what watches over it.
     markAsUntransferable(view);
-    const uncounted = bytes * (1 - countedShare);
-    this.#lib.count(-uncounted);
-    this.#uncounted.register(view, uncounted);
+    const { count } = this.#lib;
+    if (count) {
+      // For good: its end counts as so much less, which is little beside what comes and goes, while giving it back then
+      // would look to V8 like so much more memory at once.
+      count(-bytes);
+      collectAfter(bytes);
+    }
     return view;
   }
 
