@@ -1,6 +1,5 @@
 /** Submits tasks: waits for their arguments, runs them on leases, tries again when a process dies. */
 
-import { callSignal } from '../actor/context.js';
 import type { Outbound } from '../actor/handle.js';
 import { placementSpec } from '../client/placement-options.js';
 import { RuntimeError } from '../errors.js';
@@ -14,6 +13,7 @@ import { type ActorProxy, encodeValue } from '../wire/value.js';
 import { isLost, type Lease, LeasePool } from './lease-pool.js';
 import { Lineage, type Origin, type Recipe } from './lineage.js';
 import { type TaskOptions, taskDefaults } from './task-options.js';
+import { TaskStop } from './task-stop.js';
 
 export interface Task {
   readonly code: CodeId;
@@ -59,6 +59,11 @@ export class TaskClient {
   readonly #outbound: Outbound;
   readonly #objects: Objects;
   readonly #pools = new Map<string, LeasePool<WorkerLease>>();
+  /** The same by the options of a remote function, which most calls share. */
+  #poolOf = new WeakMap<
+    TaskOptions,
+    { readonly code: CodeId; readonly pool: LeasePool<WorkerLease> }
+  >();
   readonly #lineage = new Lineage();
 
   constructor(options: TaskClientOptions) {
@@ -70,12 +75,12 @@ export class TaskClient {
   }
 
   submit(task: Task): ObjectRef<unknown> {
-    const stop = new AbortController();
-    const signal = signalOf(task.options, stop.signal);
-    const made = settle(this.#attempts(task, signal), signal, task);
+    const stop = new TaskStop(task.options);
+    const { exportName, options } = task;
+    const made = stop.settle(this.#attempts(task, stop), exportName, options.timeoutMs);
     const origin: Origin = {};
     const ref = this.#objects.own<unknown>((lost) => (lost ? this.#again(lost, origin) : made), {
-      cancel: (reason) => stop.abort(reason),
+      cancel: (reason) => stop.stop(reason),
     });
     this.#noteOrigin(ref, origin, made, task);
     return ref;
@@ -99,8 +104,7 @@ export class TaskClient {
 
   /** Items of an `async *` function. The lease is held until the last item. A stream is not tried again. */
   async *stream(task: Task): AsyncGenerator<unknown> {
-    const stop = new AbortController();
-    const signal = signalOf(task.options, stop.signal);
+    const stop = new TaskStop(task.options);
     const args = await resolved(task.args);
     const pool = this.#poolFor(task);
     let open: (lease: WorkerLease) => void = () => undefined;
@@ -117,16 +121,17 @@ export class TaskClient {
     });
     try {
       const opened = await Promise.race([lease, end.then(() => lease)]);
-      yield* opened.stream(task.exportName, args, signal);
+      yield* opened.stream(task.exportName, args, stop.signal);
     } finally {
       done();
-      stop.abort();
+      stop.stop();
     }
   }
 
   close(): void {
     for (const pool of this.#pools.values()) pool.close();
     this.#pools.clear();
+    this.#poolOf = new WeakMap();
   }
 
   /** A function of its own: what the ref's closures share must not hold the arguments of every task. */
@@ -153,7 +158,7 @@ export class TaskClient {
     }
     recipe.again++;
     const task = this.#taskOf(recipe, what);
-    return this.#attempts(task, signalOf(task.options, new AbortController().signal));
+    return this.#attempts(task, new TaskStop(task.options));
   }
 
   #taskOf({ task, ingredients }: Recipe, what: string): Task {
@@ -170,7 +175,7 @@ export class TaskClient {
     return { ...task, args, options };
   }
 
-  async #attempts(task: Task, signal: AbortSignal): Promise<unknown> {
+  async #attempts(task: Task, stop: TaskStop): Promise<unknown> {
     const { retries = taskDefaults.retries, retryOn } = task.options;
     const args = await resolved(task.args);
     const pool = this.#poolFor(task);
@@ -178,17 +183,25 @@ export class TaskClient {
       try {
         return await pool.submit((lease) => {
           // Given up while it waited: nobody wants the result.
-          if (signal.aborted) return Promise.resolve();
-          return lease.call(task.exportName, args, signal);
+          if (stop.isStopped) return Promise.resolve();
+          return lease.call(task.exportName, args, stop.signal);
         });
       } catch (error) {
         const mayRetry = isLost(error) || (error instanceof Error && retryOn?.(error) === true);
-        if (!mayRetry || signal.aborted || (retries >= 0 && failures >= retries)) throw error;
+        if (!mayRetry || stop.isStopped || (retries >= 0 && failures >= retries)) throw error;
       }
     }
   }
 
   #poolFor({ code, options }: Task): LeasePool<WorkerLease> {
+    const last = this.#poolOf.get(options);
+    if (last?.code === code) return last.pool;
+    const pool = this.#findPool(code, options);
+    this.#poolOf.set(options, { code, pool });
+    return pool;
+  }
+
+  #findPool(code: CodeId, options: TaskOptions): LeasePool<WorkerLease> {
     const placement = placementSpec(options);
     const { resources } = placement;
     const { maxCalls, name } = options;
@@ -236,33 +249,4 @@ function elementOf(value: unknown, place: number, count: number, { exportName }:
   if (Array.isArray(value) && value.length === count) return value[place] as unknown;
   const what = Array.isArray(value) ? `${value.length} values` : typeof value;
   throw new RuntimeError('E_OPTION', `task ${exportName} returned ${what}, numReturns is ${count}`);
-}
-
-/** What gives a task up: its own options, its ref, or the end of the call that submitted it. */
-function signalOf({ signal, timeoutMs }: TaskOptions, stop: AbortSignal): AbortSignal {
-  const parent = callSignal();
-  const others = [
-    ...(signal ? [signal] : []),
-    ...(parent ? [parent] : []),
-    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
-  ];
-  return others.length > 0 ? AbortSignal.any([stop, ...others]) : stop;
-}
-
-/** The result, or at once an error when the task is given up. */
-function settle(result: Promise<unknown>, signal: AbortSignal, task: Task): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(givenUp(signal, task));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-function givenUp(signal: AbortSignal, { exportName, options }: Task): RuntimeError {
-  const { reason } = signal as { reason: unknown };
-  const isTimeout = (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
-  return isTimeout
-    ? new RuntimeError('E_TIMEOUT', `task ${exportName} took longer than ${options.timeoutMs} ms`)
-    : new RuntimeError('E_ABORTED', `task ${exportName} was cancelled`, { cause: reason });
 }
