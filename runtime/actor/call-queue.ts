@@ -1,9 +1,11 @@
 /** Calls that wait their turn: first come, first served, at most so many at once. */
 
+import Queue from 'yocto-queue';
+
 export class CallQueue<Call> {
   readonly #maxConcurrency: number;
   readonly #run: (call: Call) => Promise<void>;
-  readonly #waiting: Call[] = [];
+  readonly #waiting = new Queue<Call>();
   #busy = 0;
 
   constructor(maxConcurrency: number, run: (call: Call) => Promise<void>) {
@@ -13,7 +15,7 @@ export class CallQueue<Call> {
 
   /** Calls that wait because as many run as may. */
   get pending(): number {
-    return this.#busy < this.#maxConcurrency ? 0 : this.#waiting.length;
+    return this.#busy < this.#maxConcurrency ? 0 : this.#waiting.size;
   }
 
   get isBusy(): boolean {
@@ -21,18 +23,18 @@ export class CallQueue<Call> {
   }
 
   push(call: Call): void {
-    this.#waiting.push(call);
+    this.#waiting.enqueue(call);
     this.#next();
   }
 
   /** Forget what waits. */
   clear(): void {
-    this.#waiting.length = 0;
+    this.#waiting.clear();
   }
 
   #next(): void {
     while (!this.isBusy) {
-      const call = this.#waiting.shift();
+      const call = this.#waiting.dequeue();
       if (call === undefined) return;
       this.#busy++;
       void this.#run(call).then(() => {

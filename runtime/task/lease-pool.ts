@@ -4,6 +4,7 @@
  * an actor costs.
  */
 
+import Queue from 'yocto-queue';
 import { ActorLostError, RuntimeError } from '../errors.js';
 
 /** One process that runs tasks. */
@@ -53,7 +54,7 @@ export const isLost = (error: unknown): boolean => error instanceof ActorLostErr
 export class LeasePool<L extends Lease> {
   readonly #options: LeasePoolOptions<L>;
   readonly #clock: () => number;
-  readonly #waiting: Job<L>[] = [];
+  readonly #waiting = new Queue<Job<L>>();
   readonly #held = new Set<Held<L>>();
   readonly #asked = new Set<AbortController>();
 
@@ -65,7 +66,7 @@ export class LeasePool<L extends Lease> {
   /** Runs `run` on a lease, sooner or later. Rejects as it does, or with why there is no lease. */
   submit<Value>(run: (lease: L) => Promise<Value>): Promise<Value> {
     return new Promise<Value>((resolve, reject) => {
-      this.#waiting.push({ run, resolve, reject });
+      this.#waiting.enqueue({ run, resolve, reject });
       this.#pump();
     });
   }
@@ -78,13 +79,13 @@ export class LeasePool<L extends Lease> {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.size > 0) {
       const held = this.#roomiest();
       if (!held) break;
-      this.#start(held, this.#waiting.shift()!);
+      this.#start(held, this.#waiting.dequeue()!);
     }
     const ramp = Math.min(Math.max(this.#held.size, minAsked), maxAsked);
-    const wanted = Math.min(this.#waiting.length, ramp);
+    const wanted = Math.min(this.#waiting.size, ramp);
     while (this.#asked.size < wanted) void this.#ask();
     for (const asked of this.#asked) {
       if (this.#asked.size <= wanted) break;
@@ -156,7 +157,7 @@ export class LeasePool<L extends Lease> {
     held.underWay--;
     if (!this.#held.has(held)) {
       if (held.underWay === 0) held.lease.close();
-    } else if (held.underWay === 0 && this.#waiting.length === 0) {
+    } else if (held.underWay === 0 && this.#waiting.size === 0) {
       this.#rest(held);
     }
     this.#pump();
@@ -173,7 +174,7 @@ export class LeasePool<L extends Lease> {
   }
 
   #refuse(error: unknown): void {
-    for (const job of this.#waiting.splice(0)) job.reject(error);
+    for (const job of this.#waiting.drain()) job.reject(error);
   }
 }
 
