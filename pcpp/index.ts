@@ -1,5 +1,6 @@
 /** PCPP: one diffusion image computed by many devices at once. */
 
+export type { AutoChoice } from './engine/auto-mode.js';
 export type {
   GenerationJob,
   GenerationOptions,
@@ -12,6 +13,8 @@ export {
   type GenerationRequest,
   generationDefaults,
   generationModes,
+  type RequestedMode,
+  requestedModes,
 } from './engine/generation-request.js';
 export type { GenerationSettings, LatentShape } from './engine/generation-settings.js';
 export { openPipeline, type Pipeline, type PipelineOptions } from './engine/pipeline.js';
@@ -23,5 +26,15 @@ export { psnr, ssim } from './image/quality.js';
 export { ModelDirectory } from './model/directory.js';
 export { Model } from './model/model.js';
 export type { Forecast, Traffic } from './partition/bytes.js';
+export {
+  type Costs,
+  type DeviceCost,
+  forecastSeconds,
+  type LinkCost,
+  type RowCost,
+  type Run,
+  type TimeForecast,
+} from './partition/cost.js';
+export type { Candidate, Choice, Way } from './partition/planner.js';
 export { type SamplerName, samplerNames } from './samplers/sampler.js';
 export type { Tensor } from './tensor.js';

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readToken } from '../../runtime/cli/index.js';
 import { connect, startCluster } from '../../runtime/index.js';
-import { type GenerationMode, generationModes } from '../engine/generation-request.js';
+import { type RequestedMode, requestedModes } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
@@ -33,7 +33,7 @@ interface GenerateOptions {
   readonly size?: readonly [width: number, height: number];
   readonly steps?: number;
   readonly seed?: number;
-  readonly mode?: GenerationMode;
+  readonly mode?: RequestedMode;
   readonly border?: number;
   readonly borderCut?: BorderCut;
   readonly borderPayload?: AttentionPayload;
@@ -63,7 +63,7 @@ export function addGenerate(program: Command): void {
     .option('--seed <number>', 'the same seed gives the same picture (default: 0)', number)
     .addOption(
       new Option('--mode <mode>', 'how devices share the picture (default: pcpp)').choices(
-        generationModes,
+        requestedModes,
       ),
     )
     .option(

@@ -14,7 +14,7 @@ import { writePatchGraph } from '../rewrite/graph-cache.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { describeModel, describeSites, describeTraffic } from './model-report.js';
 
-interface ShapeOptions {
+export interface ShapeOptions {
   readonly size?: readonly [width: number, height: number];
   readonly batch?: number;
   readonly borderPayload: AttentionPayload;
@@ -64,14 +64,14 @@ const withShape = (command: Command): Command =>
     );
 
 /** The graph and the latent it is for. */
-interface Subject {
+export interface Subject {
   readonly file: string;
   readonly shape: PatchGraphShape;
   /** Lines about everything but the graph. */
   readonly lines: readonly string[];
 }
 
-function subjectOf(path: string, options: ShapeOptions): Subject {
+export function subjectOf(path: string, options: ShapeOptions): Subject {
   const root = resolve(path);
   const { borderPayload: payload } = options;
   if (!existsSync(join(root, 'model_index.json')) && existsSync(join(root, 'model.onnx'))) {
@@ -128,13 +128,13 @@ function numbers(text: string): readonly number[] {
   throw new InvalidArgumentError('Expected numbers with commas between them.');
 }
 
-function counts(text: string): readonly number[] {
+export function counts(text: string): readonly number[] {
   const values = numbers(text);
   if (values.every((value) => Number.isInteger(value) && value >= 1)) return values;
   throw new InvalidArgumentError('Expected whole numbers from 1 with commas between them.');
 }
 
-function size(text: string): readonly [number, number] {
+export function size(text: string): readonly [number, number] {
   const match = /^(\d+)x(\d+)$/.exec(text);
   if (!match) throw new InvalidArgumentError('Expected WIDTHxHEIGHT, such as 512x512.');
   return [Number(match[1]), Number(match[2])];

@@ -19,6 +19,9 @@ export class ProgressBar implements Disposable {
 
   show(progress: GenerationProgress): void {
     switch (progress.kind) {
+      case 'choice':
+        console.log(`auto: ${progress.choice.why}`);
+        return;
       case 'prompt':
         note(progress);
         return;

@@ -7,12 +7,20 @@ import { PatchActor } from '../../actors/index.js';
 import { type ActorHandle, context } from '../../runtime/index.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import { Model } from '../model/model.js';
+import { Session } from '../onnx/session.js';
+import type { LinkCost } from '../partition/cost.js';
 import { type PatchPlan, planPatches } from '../partition/plan.js';
 import { type PatchGraph, type PatchGraphShape, servesShape } from '../rewrite/compile.js';
 import { openPatchGraph } from '../rewrite/graph-cache.js';
 import { createSampler } from '../samplers/create-sampler.js';
+import type { Sampler } from '../samplers/sampler.js';
 import type { Tensor } from '../tensor.js';
-import { type EncodedPrompt, encodePrompt, wholePicture } from '../text/encode-prompt.js';
+import {
+  type Conditioning,
+  type EncodedPrompt,
+  encodePrompt,
+  wholePicture,
+} from '../text/encode-prompt.js';
 import { type DenoiseJob, patchModeOf } from './denoise-job.js';
 import { DenoisePatch } from './denoise-patch.js';
 import type { GenerationRequest } from './generation-request.js';
@@ -20,6 +28,8 @@ import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
 import { PatchDenoiser } from './patch-denoiser.js';
 import { SingleDevice } from './single-device.js';
+import { LinkProbe, timeLink } from './time-link.js';
+import { type StepTimes, timePatchSteps, timeRuns, trialWarmup } from './time-steps.js';
 
 export interface DeviceOptions {
   /** Directory of the model, readable on every node. */
@@ -38,6 +48,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   #compiled: { readonly graph: PatchGraph; readonly shape: PatchGraphShape } | undefined;
   #denoiser: PatchDenoiser | undefined;
   #share: Share | undefined;
+  readonly #probe = new LinkProbe();
   #peers: readonly ActorHandle<DenoiseActor>[] = [];
 
   constructor(options: DeviceOptions) {
@@ -99,9 +110,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     const { id, settings, conditioning, patches, image } = job;
     this.begin({ job: id, patch, patches, age: settings.borderAge, borderOf: 'output' });
     const model = this.#open();
-    const { scheduler } = model.directory;
-    const { steps, skippedSteps, sampler: name } = settings;
-    const sampler = createSampler(scheduler, { steps, skippedSteps, name });
+    const sampler = this.#samplerOf(settings);
     if (patches === 1) {
       const session = await model.session('unet');
       this.#share = new SingleDevice(session, sampler, settings, conditioning, {
@@ -149,6 +158,45 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return image!;
   }
 
+  /**
+   * Seconds of a step on one device, by the model's own graph. Its session is not kept: it takes as much memory as the
+   * weights, and may not be needed again.
+   */
+  async timeSingle(settings: GenerationSettings, conditioning: Conditioning): Promise<number> {
+    const { directory } = this.#open();
+    await using session = await Session.open(directory.graph('unet'), { threads: this.#threads });
+    const trial = new SingleDevice(session, this.#samplerOf(settings), settings, conditioning);
+    // Awaited here: the session must outlive the runs.
+    return await timeRuns(0, trialWarmup + 1, 1, (step) => trial.advance(step));
+  }
+
+  /** Seconds of whole-image steps, and of displaced ones of an inner patch among `patches`. */
+  async timePatch(
+    settings: GenerationSettings,
+    conditioning: Conditioning,
+    patches: number,
+  ): Promise<StepTimes> {
+    const plan = await this.plan(settings, patches);
+    const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, 1);
+    const sampler = this.#samplerOf(settings);
+    return timePatchSteps(new DenoisePatch(denoiser, sampler, settings, conditioning), denoiser);
+  }
+
+  /** How fast this device's borders reach another. */
+  timeLink(peer: ActorHandle<DenoiseActor>): Promise<LinkCost> {
+    return timeLink(peer);
+  }
+
+  /** A message of a trial that another device makes. On the latest-wins lane. */
+  probe(trial: string, version: number, bytes: Uint8Array): Promise<void> {
+    return this.#probe.put(trial, version, bytes);
+  }
+
+  /** Answers when that message is here. */
+  probed(trial: string, version: number): Promise<void> {
+    return this.#probe.take(trial, version);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#denoiser?.[Symbol.asyncDispose]();
     await this.#model?.[Symbol.asyncDispose]();
@@ -181,6 +229,10 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   #open(): Model {
     this.#model ??= Model.open(this.#root, { threads: this.#threads });
     return this.#model;
+  }
+
+  #samplerOf({ steps, skippedSteps, sampler: name }: GenerationSettings): Sampler {
+    return createSampler(this.#open().directory.scheduler, { steps, skippedSteps, name });
   }
 
   async #graphFor(shape: PatchGraphShape): Promise<PatchGraph> {

@@ -8,12 +8,18 @@ import { encodePng } from '../image/png.js';
 import { type Forecast, forecastBytes } from '../partition/bytes.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { concatRows, type Tensor } from '../tensor.js';
+import type { AutoChoice, AutoMode } from './auto-mode.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
 import { describe, type GenerationSettings } from './generation-settings.js';
 import type { Device } from './pipeline.js';
 
 export type GenerationProgress =
+  | {
+      /** First of all, in mode `auto`. */
+      readonly kind: 'choice';
+      readonly choice: AutoChoice;
+    }
   | {
       readonly kind: 'prompt';
       /** Words that the model does not know and will ignore. */
@@ -63,6 +69,8 @@ export interface GenerationResult {
   readonly settings: GenerationSettings;
   readonly bounds: readonly number[];
   readonly forecast?: Forecast;
+  /** What mode `auto` became. */
+  readonly choice?: AutoChoice;
   readonly steps: readonly StepProgress[];
   /** Wall time of all steps, without prompt, loading and decoding. */
   readonly denoiseMs: number;
@@ -75,6 +83,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   /** @throws PcppError or the error of a device: `E_ACTOR_DEAD` if one died, `E_ABORTED` after an abort. */
   readonly result: Promise<GenerationResult>;
   readonly #devices: readonly Device[];
+  readonly #auto: AutoMode;
   readonly #signal: AbortSignal | undefined;
   readonly #log = new EventLog<GenerationProgress>();
 
@@ -82,12 +91,14 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   constructor(
     id: string,
     devices: readonly Device[],
+    auto: AutoMode,
     request: GenerationRequest,
     options: GenerationOptions,
     before: Promise<unknown>,
   ) {
     this.id = id;
     this.#devices = devices;
+    this.#auto = auto;
     this.#signal = options.signal;
     this.result = before.then(() => this.#make(request));
     this.result.then(
@@ -101,10 +112,12 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     return this.#log[Symbol.asyncIterator]();
   }
 
-  async #make(request: GenerationRequest): Promise<GenerationResult> {
+  async #make(asked: GenerationRequest): Promise<GenerationResult> {
     const started = performance.now();
     try {
       this.#requireNotAborted();
+      const choice = asked.mode === 'auto' ? await this.#choose(asked) : undefined;
+      const request = choice?.request ?? asked;
       const settings = await this.#call(0).prepare(request);
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
       const plan = devices.length > 1 ? await this.#plan(settings, devices.length) : undefined;
@@ -120,6 +133,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
         latent,
         settings,
         ...boundsAndForecast(settings, plan),
+        ...(choice ? { choice } : {}),
         steps,
         denoiseMs: steps.reduce((sum, { stepMs }) => sum + stepMs, 0),
         totalMs: performance.now() - started,
@@ -128,6 +142,13 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       this.#requireNotAborted();
       throw error;
     }
+  }
+
+  async #choose(request: GenerationRequest): Promise<AutoChoice> {
+    const devices = this.#devices.map((_, patch) => this.#call(patch));
+    const choice = await this.#auto.choose(request, devices);
+    this.#log.push({ kind: 'choice', choice });
+    return choice;
   }
 
   /** Every device compiles its graph at the same time, and all must come to the same plan. */

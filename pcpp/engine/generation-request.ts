@@ -23,6 +23,11 @@ export const generationModes: readonly GenerationMode[] = [
   'pcpp',
 ];
 
+/** `auto`: one device, or `pcpp` with so many devices, border fraction and wire as are forecast to be fastest. */
+export type RequestedMode = GenerationMode | 'auto';
+
+export const requestedModes: readonly RequestedMode[] = [...generationModes, 'auto'];
+
 export interface GenerationRequest {
   /** What the picture shows. */
   readonly prompt: string;
@@ -48,7 +53,7 @@ export interface GenerationRequest {
   /** @default the model's own */
   readonly sampler?: SamplerName;
   /** @default 'pcpp' */
-  readonly mode?: GenerationMode;
+  readonly mode?: RequestedMode;
   /** Share of a neighbour's rows that a patch attends to, 0..1; less is faster and shows seams sooner. @default 0.3 */
   readonly borderFraction?: number;
   /** Whole rows of tokens, rounded up, or single tokens, rounded down: fewer bytes. @default 'tokens' */
@@ -74,7 +79,7 @@ export interface GenerationRequest {
    * proportion, as DistriFusion has it; at least 1
    */
   readonly warmupSteps?: number;
-  /** Devices that share the image. @default all that are free */
+  /** Devices that share the image; in mode `auto` the most that may. @default all that are free */
   readonly devices?: number;
 }
 
@@ -140,7 +145,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   seed: integer(0, maxSeed),
   guidanceScale: real(0, 100),
   sampler: oneOf(samplerNames),
-  mode: oneOf(generationModes),
+  mode: oneOf(requestedModes),
   borderFraction: real(0, 1),
   borderCut: oneOf(borderCuts),
   borderAge: integer(1, 2),

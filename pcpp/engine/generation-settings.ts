@@ -62,6 +62,13 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const { warmupShare, ...defaults } = generationDefaults;
   const given = parseRequest(request);
   const asked = { ...defaults, ...given };
+  const { mode } = asked;
+  if (mode === 'auto') {
+    throw new PcppError(
+      'E_OPTION',
+      'mode auto has to measure devices first: only a pipeline can choose',
+    );
+  }
   checkImage(given, model);
   const width = asked.width ?? asked.image?.width ?? model.defaults.width;
   const height = asked.height ?? asked.image?.height ?? model.defaults.height;
@@ -82,7 +89,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const walk = createSampler(model.scheduler, { steps, name: sampler, skippedSteps });
   const evaluations = walk.timesteps.length;
   const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
-  const displaced = asked.mode === 'distrifusion' || asked.mode === 'pcpp';
+  const displaced = mode === 'distrifusion' || mode === 'pcpp';
   return {
     prompt: asked.prompt,
     ...(asked.negativePrompt === undefined ? {} : { negativePrompt: asked.negativePrompt }),
@@ -99,14 +106,14 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     seed: asked.seed,
     guidanceScale: asked.guidanceScale ?? model.defaults.guidanceScale,
     sampler,
-    mode: asked.mode,
-    borderFraction: asked.mode === 'pcpp' ? asked.borderFraction : 1,
+    mode,
+    borderFraction: mode === 'pcpp' ? asked.borderFraction : 1,
     borderCut: asked.borderCut,
-    borderPayload: asked.borderPayload ?? (asked.mode === 'pcpp' ? 'hidden' : 'kv'),
+    borderPayload: asked.borderPayload ?? (mode === 'pcpp' ? 'hidden' : 'kv'),
     borderAge: asked.borderAge,
     wire: asked.wire,
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
-    devices: asked.mode === 'single' ? 1 : (asked.devices ?? 'all'),
+    devices: mode === 'single' ? 1 : (asked.devices ?? 'all'),
   };
 }
 

@@ -12,6 +12,8 @@ import type {
   Resources,
 } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
+import type { Costs } from '../partition/cost.js';
+import { AutoMode } from './auto-mode.js';
 import type { DenoiseActor } from './denoise-actor.js';
 import { GenerationJob, type GenerationOptions } from './generation-job.js';
 import { type GenerationRequest, generationDefaults } from './generation-request.js';
@@ -79,6 +81,7 @@ function deviceShape({ nodes }: ClusterStatus): DeviceShape {
 export class Pipeline implements AsyncDisposable {
   readonly #devices: readonly Device[];
   readonly #group: PlacementGroup;
+  readonly #auto = new AutoMode();
   #last: Promise<unknown> = Promise.resolve();
 
   /** Use `openPipeline`. */
@@ -93,7 +96,14 @@ export class Pipeline implements AsyncDisposable {
 
   /** Starts when the image before it is done. Iterate the job for its progress, await `job.result` for the image. */
   generate(request: GenerationRequest, options: GenerationOptions = {}): GenerationJob {
-    const job = new GenerationJob(nanoid(10), this.#devices, request, options, this.#last);
+    const job = new GenerationJob(
+      nanoid(10),
+      this.#devices,
+      this.#auto,
+      request,
+      options,
+      this.#last,
+    );
     this.#last = job.result.catch(() => undefined);
     return job;
   }
@@ -111,6 +121,17 @@ export class Pipeline implements AsyncDisposable {
     return Array.from({ length: images }, (_, index) =>
       this.generate({ ...request, seed: first + index }, options),
     );
+  }
+
+  /**
+   * What mode `auto` knows of these devices for images of this size: measured between two images, once.
+   *
+   * @throws PcppError `E_GRAPH` if the model's graph cannot be split, or the error of a device.
+   */
+  costs(request: GenerationRequest): Promise<Costs> {
+    const costs = this.#last.then(() => this.#auto.costs(request, this.#devices));
+    this.#last = costs.catch(() => undefined);
+    return costs;
   }
 
   async close(): Promise<void> {

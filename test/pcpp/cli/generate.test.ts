@@ -52,7 +52,7 @@ const refusals: readonly [name: string, code: number, text: RegExp, ...args: rea
     [
       'an unknown mode',
       2,
-      /Allowed choices are single, sync, distrifusion, pcpp/,
+      /Allowed choices are single, sync, distrifusion, pcpp, auto/,
       '--mode',
       'magic',
     ],

@@ -1,0 +1,136 @@
+/**
+ * How long an image will take, from what was measured once and from the bytes of the plan. Arithmetic only: the planner asks
+ * it about devices that are there, the simulator about those that are not.
+ */
+
+import { forecastBytes, type Traffic } from './bytes.js';
+import { type BorderAge, type PatchPlan, patchCount, rowsOf } from './plan.js';
+
+/** Seconds by rows: a line, because a step has parts that do not shrink with its rows. */
+export interface RowCost {
+  /** Seconds of a step without rows. */
+  readonly fixed: number;
+  readonly perRow: number;
+}
+
+/** Of one device, for one model and size. */
+export interface DeviceCost {
+  /** Seconds of a warm-up step: the whole image by the patch graph. */
+  readonly whole: number;
+  /** Of a displaced step by the latent rows that the device owns, with reading and writing its messages. */
+  readonly displaced: RowCost;
+}
+
+export interface LinkCost {
+  /** Of one device, in each direction. */
+  readonly bytesPerSecond: number;
+  /** Seconds from one device to another that a message takes without its bytes. */
+  readonly latency: number;
+}
+
+export interface Costs {
+  /** Seconds until the prompt is encoded. */
+  readonly encode: number;
+  /** Seconds to make pixels of the latent. */
+  readonly decode: number;
+  /** Seconds of a step of the model's own graph, on one device that has the machine for itself. */
+  readonly single: number;
+  /** In the order in which devices get patches. */
+  readonly devices: readonly DeviceCost[];
+  readonly link: LinkCost;
+}
+
+export interface Run {
+  /** Absent: one device computes the whole image by the model's own graph. */
+  readonly plan?: PatchPlan;
+  /** Evaluations of the denoiser. */
+  readonly steps: number;
+  /** Of them, those on whole images; not read without a plan. */
+  readonly warmupSteps: number;
+}
+
+/** Seconds of an image and where they go. */
+export interface TimeForecast {
+  readonly total: number;
+  /** Of all steps, without prompt, gathering and decoding. */
+  readonly denoise: number;
+  /** Of one step: displaced if there is a plan. */
+  readonly step: number;
+  /** Of that step: the slowest device's computing. */
+  readonly compute: number;
+  /** Of that step: the longest way of a device's borders, hidden or not. */
+  readonly transfer: number;
+}
+
+/** The line through two measurements; level, or through the larger one alone, if they contradict that more rows take longer. */
+export function rowCost(
+  less: readonly [rows: number, seconds: number],
+  more: readonly [rows: number, seconds: number],
+): RowCost {
+  const perRow = (more[1] - less[1]) / (more[0] - less[0]);
+  if (!(perRow > 0)) return { fixed: Math.max(less[1], more[1]), perRow: 0 };
+  const fixed = less[1] - perRow * less[0];
+  return fixed >= 0 ? { fixed, perRow } : { fixed: 0, perRow: more[1] / more[0] };
+}
+
+export const secondsOfRows = ({ fixed, perRow }: RowCost, rows: number): number =>
+  fixed + perRow * rows;
+
+/**
+ * Seconds between two displaced steps. A step's borders leave when it is done and are read `age` steps later: at age 1
+ * their whole way is waited for, at age 2 there is a step to hide it in. No link sends faster than its rate for long.
+ */
+export const stepSeconds = (
+  compute: number,
+  transfer: number,
+  age: BorderAge,
+  busy: number,
+): number => Math.max(compute, (compute + transfer) / age, busy);
+
+/** @throws RangeError if the plan has more patches than costs have devices. */
+export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs): TimeForecast {
+  const { encode, decode, single, link } = costs;
+  if (!plan) {
+    const denoise = steps * single;
+    const total = encode + denoise + decode;
+    return { total, denoise, step: single, compute: single, transfer: 0 };
+  }
+  const patches = [...Array(patchCount(plan)).keys()];
+  const devices = patches.map((patch) => costs.devices[patch]);
+  const whole = Math.max(...devices.map((device) => known(device).whole));
+  const compute = Math.max(
+    ...devices.map((device, patch) => secondsOfRows(known(device).displaced, rowsOf(plan, patch))),
+  );
+  const bytes = forecastBytes(plan);
+  const exchange = (traffic: Traffic): number => {
+    const busy = busySeconds(traffic, link);
+    return stepSeconds(compute, busy > 0 ? busy + link.latency : 0, plan.age, busy);
+  };
+  const step = exchange(bytes);
+  const displaced = Math.max(0, steps - warmupSteps);
+  // The first displaced steps find everyone's borders in their own whole-image run.
+  const silent = Math.min(displaced, plan.age);
+  const exchanged = displaced - silent;
+  const first = exchanged > 0 ? exchange(bytes.first) - step : 0;
+  const denoise =
+    (steps - displaced) * whole + silent * compute + exchanged * step + Math.max(0, first);
+  const busy = busySeconds(bytes, link);
+  const total = encode + denoise + gatherSeconds(plan, link) + decode;
+  return { total, denoise, step, compute, transfer: busy > 0 ? busy + link.latency : 0 };
+}
+
+function known(device: DeviceCost | undefined): DeviceCost {
+  if (device) return device;
+  throw new RangeError('there are more patches than devices with known costs');
+}
+
+/** Of the busiest device, which sends and receives at the same time. */
+function busySeconds({ sent, received }: Traffic, { bytesPerSecond }: LinkCost): number {
+  return Math.max(...sent, ...received) / bytesPerSecond;
+}
+
+/** Everyone's latent rows go to one device, in float32. */
+function gatherSeconds(plan: PatchPlan, { bytesPerSecond, latency }: LinkCost): number {
+  const bytes = 4 * plan.sites.channels * plan.height * plan.width;
+  return bytes / bytesPerSecond + latency;
+}

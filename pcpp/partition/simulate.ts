@@ -1,0 +1,56 @@
+/** Fleets that are not here: the planner's cost model over numbers of equal devices. */
+
+import type { GraphSites } from '../rewrite/sites.js';
+import { asDistrifusion, publishedDistrifusion } from './bytes.js';
+import { type Costs, type DeviceCost, forecastSeconds } from './cost.js';
+import { type PlanOptions, planPatches } from './plan.js';
+
+/** Costs of any number of devices that are all the same. */
+export interface Fleet extends Omit<Costs, 'devices'> {
+  readonly device: DeviceCost;
+}
+
+export interface SimulatedImage {
+  readonly steps: number;
+  readonly warmupSteps: number;
+  /** Of mode pcpp; the number of patches is that of the devices. */
+  readonly plan: Omit<PlanOptions, 'patches' | 'mode'>;
+}
+
+/** Seconds of an image. */
+export interface Simulated {
+  readonly devices: number;
+  readonly single: number;
+  readonly pcpp: number;
+  /** Mode `distrifusion` as it runs here: one message a step, whose way is waited for at age 1. */
+  readonly distrifusion: number;
+  /**
+   * DistriFusion as published: an all-gather layer by layer, each with a whole step to hide in. Only what does not fit into
+   * a step is waited for.
+   */
+  readonly published: number;
+}
+
+/** @throws PcppError `E_PARTITION` if the image has too few rows for so many devices. */
+export function simulate(
+  sites: GraphSites,
+  { device, ...rest }: Fleet,
+  { steps, warmupSteps, plan: rules }: SimulatedImage,
+  devices: number,
+): Simulated {
+  const costs: Costs = { ...rest, devices: Array.from({ length: devices }, () => device) };
+  const run = { steps, warmupSteps };
+  const single = forecastSeconds(run, costs).total;
+  if (devices === 1)
+    return { devices, single, pcpp: single, distrifusion: single, published: single };
+  const plan = planPatches(sites, { ...rules, patches: devices, mode: 'pcpp' });
+  const pcpp = forecastSeconds({ ...run, plan }, costs);
+  const distrifusion = forecastSeconds({ ...run, plan: asDistrifusion(plan) }, costs);
+  const gathered = Math.max(...publishedDistrifusion(plan)) / costs.link.bytesPerSecond;
+  const published =
+    rest.encode +
+    warmupSteps * device.whole +
+    (steps - warmupSteps) * Math.max(pcpp.compute, gathered) +
+    rest.decode;
+  return { devices, single, pcpp: pcpp.total, distrifusion: distrifusion.total, published };
+}

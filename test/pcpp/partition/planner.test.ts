@@ -1,0 +1,78 @@
+import test from 'ava';
+import type { Costs } from '../../../pcpp/partition/cost.js';
+import { planPatches } from '../../../pcpp/partition/plan.js';
+import { chooseWay, leastGain } from '../../../pcpp/partition/planner.js';
+import { exampleSites } from '../../helpers/example-sites.js';
+
+const height = 64;
+const { width, batch } = exampleSites;
+const whole = planPatches(exampleSites, { height, width, batch, patches: 1, mode: 'pcpp' });
+const input = { whole, steps: 50, warmupSteps: 4, devices: 8 };
+
+/** Devices whose displaced step costs `perImage` seconds for all rows, and a link. */
+const costsOf = (bytesPerSecond: number, perImage = 0.95, fixed = 0.05): Costs => ({
+  encode: 0,
+  decode: 0,
+  single: 1,
+  devices: Array.from({ length: 8 }, () => ({
+    whole: 1,
+    displaced: { fixed, perRow: perImage / height },
+  })),
+  link: { bytesPerSecond, latency: 1e-4 },
+});
+
+test('fast links: all devices, and the most faithful borders', (t) => {
+  const { way, why, others } = chooseWay(input, costsOf(1e9));
+  t.deepEqual(way, { mode: 'pcpp', devices: 8, borderFraction: 0.3, wire: 'fp16' });
+  t.regex(
+    why,
+    /^pcpp on 8 devices, border 0\.3, fp16: \d+\.\d\d s forecast; one device 50\.00 s, /,
+  );
+  t.deepEqual(
+    others.map((other) => (other.way.mode === 'single' ? 1 : other.way.devices)),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
+});
+
+test('a link so slow that nothing helps: one device is faster, and says why', (t) => {
+  const { way, why } = chooseWay(input, costsOf(1e3));
+  t.deepEqual(way, { mode: 'single' });
+  t.regex(why, /^one device is faster: 50\.00 s forecast; pcpp on 2 devices/);
+  t.regex(why, /a displaced step computes \d+ ms, its borders travel \d+ ms/);
+});
+
+test('in between, fewer bytes', (t) => {
+  const wires = [1e9, 1e5, 2e4].map((rate) => chooseWay(input, costsOf(rate)).way);
+  const [first, , last] = wires;
+  t.is(first!.mode === 'pcpp' && first!.wire, 'fp16');
+  t.is(last!.mode === 'pcpp' && last!.wire, 'residual-int4');
+});
+
+test('what gains next to nothing is not worth devices', (t) => {
+  // Eight devices save as much as this of a step, and no more.
+  const barely = (gain: number) =>
+    chooseWay({ ...input, warmupSteps: 1 }, costsOf(1e12, 0, 1 - gain));
+  t.is(barely(leastGain / 2).way.mode, 'single');
+  t.deepEqual(barely(2 * leastGain).way, {
+    mode: 'pcpp',
+    devices: 2,
+    borderFraction: 0.3,
+    wire: 'fp16',
+  });
+});
+
+test('all steps on whole images: one device', (t) => {
+  t.is(chooseWay({ ...input, steps: 1, warmupSteps: 1 }, costsOf(1e9)).way.mode, 'single');
+});
+
+test('what the user fixed stays', (t) => {
+  const { way } = chooseWay({ ...input, borderFraction: 0.5, wire: 'int8' }, costsOf(1e9));
+  t.deepEqual(way, { mode: 'pcpp', devices: 8, borderFraction: 0.5, wire: 'int8' });
+});
+
+test('numbers of devices that the rows do not allow are not tried', (t) => {
+  const small = planPatches(exampleSites, { height: 16, width, batch, patches: 1, mode: 'pcpp' });
+  const { way, others } = chooseWay({ ...input, whole: small }, costsOf(1e9));
+  t.is(way.mode === 'pcpp' && way.devices, 2);
+  t.is(others.length, 1);
+});
