@@ -1,8 +1,10 @@
 /** Mode `auto`: what a request becomes on the devices of one pipeline. They are measured once for each size. */
 
+import { nanoid } from 'nanoid';
 import type { Costs } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { type Choice, chooseWay } from '../partition/planner.js';
+import { GenerationJob } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { measureCosts } from './measure.js';
@@ -74,7 +76,13 @@ export class AutoMode {
     const key = [width, height, batch, settings.borderPayload].join(' ');
     let costs = this.#known.get(key);
     if (!costs) {
-      costs = measureCosts(devices, request, whole);
+      const pair = devices.slice(0, 2);
+      costs = measureCosts(
+        devices,
+        request,
+        whole,
+        (trial) => new GenerationJob(nanoid(10), pair, this, trial, {}, Promise.resolve()).result,
+      );
       this.#known.set(key, costs);
       // An abort, for one, says nothing of the next time.
       costs.catch(() => this.#known.delete(key));

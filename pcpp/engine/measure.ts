@@ -1,7 +1,14 @@
 /** What the planner has to know of the devices of a pipeline, measured on them in a few steps. */
 
-import { type Costs, type DeviceCost, rowCost } from '../partition/cost.js';
+import {
+  type Costs,
+  type DeviceCost,
+  type LinkCost,
+  rowCost,
+  secondsOfRows,
+} from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
+import type { GenerationResult } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { Device } from './pipeline.js';
 import { type StepTimes, trialSteps, trialWarmup } from './time-steps.js';
@@ -13,21 +20,24 @@ const splits = [2, 4];
  * All devices at the same time, because neighbours on one machine slow each other down, as they will when they work.
  *
  * @param whole The image as one patch.
+ * @param makeTogether Makes an image on the first two devices.
  */
 export async function measureCosts(
   devices: readonly Device[],
   request: GenerationRequest,
   whole: PatchPlan,
+  makeTogether: (request: GenerationRequest) => Promise<GenerationResult>,
 ): Promise<Costs> {
   const first = devices[0]!;
-  const settings = await first.prepare({
+  const trial: GenerationRequest = {
     ...trialOf(request),
     mode: 'pcpp',
     steps: trialSteps,
     warmupSteps: trialWarmup,
     // Messages of residual wires build on each other, and those of a trial say nothing.
     wire: 'fp16',
-  });
+  };
+  const settings = await first.prepare(trial);
   const prompt = await timedTwice(() => first.encode(settings));
   const { conditioning } = prompt.value;
   const single = await first.timeSingle(settings, conditioning);
@@ -39,9 +49,19 @@ export async function measureCosts(
     );
     for (const [index, time] of measured.entries()) times[index]!.push(time);
   }
-  const link = devices[1]
-    ? await first.timeLink(devices[1])
+  const second = devices[1];
+  const link = second
+    ? await first.timeLink(second)
     : { bytesPerSecond: Number.POSITIVE_INFINITY, latency: 0 };
+  const costs = times.map((own) => deviceCost(own, whole.height));
+  const exchange =
+    second && units >= 2
+      ? exchangeCost(
+          await makeTogether({ ...trial, steps: 2 * trialSteps, borderAge: 1, devices: 2 }),
+          costs,
+          link,
+        )
+      : 0;
   const { channels, height, width } = settings.latent;
   const dims = [1, channels, height, width];
   const latent = { dims, data: new Float32Array(channels * height * width) };
@@ -50,8 +70,9 @@ export async function measureCosts(
     encode: prompt.seconds,
     decode: pixels.seconds,
     single,
-    devices: times.map((own) => deviceCost(own, whole.height)),
+    devices: costs,
     link,
+    exchange,
   };
 }
 
@@ -73,6 +94,29 @@ function deviceCost(times: readonly StepTimes[], height: number): DeviceCost {
   const [less, ...more] = [...points, [height, whole] as const];
   const next = more.find(([rows]) => rows > less![0]);
   return { whole, displaced: rowCost(less!, next ?? less!) };
+}
+
+/**
+ * What two devices that really work together take in a step beyond what they take alone and what the link takes. Waiting is
+ * a median, since one step's delay is the next one's haste; of computing the fastest counts, as in the trials.
+ */
+function exchangeCost(
+  { steps, bounds, forecast }: GenerationResult,
+  devices: readonly DeviceCost[],
+  link: LinkCost,
+): number {
+  const exchanged = steps.filter(({ borderBytes }) => borderBytes > 0);
+  const besides = exchanged
+    .map(({ stepMs, computeMs }) => stepMs - computeMs)
+    .toSorted((a, b) => a - b);
+  const computeMs = Math.min(...exchanged.map((step) => step.computeMs));
+  const alone = [0, 1].map((patch) =>
+    secondsOfRows(devices[patch]!.displaced, bounds[patch + 1]! - bounds[patch]!),
+  );
+  const { sent = [], received = [] } = forecast ?? {};
+  const way = Math.max(0, ...sent, ...received) / link.bytesPerSecond + link.latency;
+  const besidesMs = besides[besides.length >> 1] ?? 0;
+  return Math.max(0, (besidesMs + computeMs) / 1000 - Math.max(...alone) - way);
 }
 
 /** The first time loads what is needed. */

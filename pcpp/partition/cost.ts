@@ -38,6 +38,8 @@ export interface Costs {
   /** In the order in which devices get patches. */
   readonly devices: readonly DeviceCost[];
   readonly link: LinkCost;
+  /** Seconds that a step with messages takes beyond computing and their way: passing them on, reports, disturbance. */
+  readonly exchange: number;
 }
 
 export interface Run {
@@ -89,7 +91,7 @@ export const stepSeconds = (
 
 /** @throws RangeError if the plan has more patches than costs have devices. */
 export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs): TimeForecast {
-  const { encode, decode, single, link } = costs;
+  const { encode, decode, single, link, exchange: more } = costs;
   if (!plan) {
     const denoise = steps * single;
     const total = encode + denoise + decode;
@@ -104,7 +106,7 @@ export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs)
   const bytes = forecastBytes(plan);
   const exchange = (traffic: Traffic): number => {
     const busy = busySeconds(traffic, link);
-    return stepSeconds(compute, busy > 0 ? busy + link.latency : 0, plan.age, busy);
+    return stepSeconds(compute + more, busy > 0 ? busy + link.latency : 0, plan.age, busy);
   };
   const step = exchange(bytes);
   const displaced = Math.max(0, steps - warmupSteps);

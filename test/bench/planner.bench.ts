@@ -55,13 +55,13 @@ async function roundOn(): Promise<readonly Compared[]> {
   await using pipeline = await openPipeline(local.cluster, { model });
   const { choice: auto } = await pipeline.generate({ ...request, mode: 'auto' }).result;
   if (!auto?.choice) throw new Error(`nothing was chosen: ${auto?.why}`);
-  const { single, devices, link } = await pipeline.costs(request);
+  const { single, devices, link, exchange } = await pipeline.costs(request);
   const [first] = devices;
   const line = `${ms(first!.displaced.fixed)} + ${ms(first!.displaced.perRow)} a row`;
   const rate = ((8 * link.bytesPerSecond) / 1e9).toFixed(2);
   console.log(`auto: ${auto.why}`);
   console.log(
-    `  one device ${ms(single)}, whole ${ms(first!.whole)}, displaced ${line}; link ${rate} Gbit/s, ${ms(link.latency)}`,
+    `  one device ${ms(single)}, whole ${ms(first!.whole)}, displaced ${line}; link ${rate} Gbit/s, ${ms(link.latency)}, exchange ${ms(exchange)}`,
   );
   const result: Compared[] = [];
   for (const candidate of [auto.choice, ...auto.choice.others]) {

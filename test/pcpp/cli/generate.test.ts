@@ -15,6 +15,15 @@ test.serial('without an address a cluster lives for one picture', async (t) => {
   t.true(existsSync(join(terminal.folder, 'new', 'alps.png')));
 });
 
+test.serial('--mode auto says in one line what it chose and why', async (t) => {
+  await using terminal = new Terminal();
+  const small = ['--size', '128x128', '--steps', '3', '--mode', 'auto'];
+  const { code, stdout, stderr } = await terminal.run('generate', 'alps, a lake', ...small);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /^auto: (one device is faster|pcpp on 2 devices).*: \d+\.\d\d s forecast; /m);
+  t.true(existsSync(join(terminal.folder, 'patchbay.png')));
+});
+
 test.serial('an interrupt cancels the job and leaves no process', async (t) => {
   await using terminal = new Terminal();
   const command = terminal.start('generate', 'alps', '--steps', '1000', '--size', '128x128');

@@ -16,6 +16,7 @@ const fast: Costs = {
   encode: 0.2,
   decode: 0.3,
   single: 1,
+  exchange: 0,
   devices: Array.from({ length: 8 }, () => device),
   link: { bytesPerSecond: 1e9, latency: 1e-4 },
 };
@@ -61,6 +62,15 @@ test('the slowest device sets the pace', (t) => {
   );
   t.is(forecast.compute, 1.5);
   t.true(forecast.denoise > 2 * 2 + 18 * 1.5);
+});
+
+test('a step with messages takes what passing them on takes', (t) => {
+  const plan = planOf();
+  const [without, more] = [fast, { ...fast, exchange: 0.02 }].map((costs) =>
+    forecastSeconds({ ...run, plan }, costs),
+  );
+  t.true(isClose(more!.total - without!.total, 17 * 0.02));
+  t.is(more!.compute, without!.compute);
 });
 
 test('at age 2 borders travel behind computing, until the link has no time left', (t) => {

@@ -14,6 +14,7 @@ const costsOf = (bytesPerSecond: number, perImage = 0.95, fixed = 0.05): Costs =
   encode: 0,
   decode: 0,
   single: 1,
+  exchange: 0,
   devices: Array.from({ length: 8 }, () => ({
     whole: 1,
     displaced: { fixed, perRow: perImage / height },

@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { Terminal } from '../../helpers/command.js';
+
+const scenes = fileURLToPath(new URL('../../../../examples/models/scenes', import.meta.url));
+const common = ['--model', scenes, '--size', '512x512', '--steps', '50'];
+
+test.serial('simulate prints seconds and speed-up for each number of devices', async (t) => {
+  await using terminal = new Terminal();
+  const args = [...common, '--devices', '1,2,16', '--step-ms', '900', '--rate', '25Gbit'];
+  const { code, stdout, stderr } = await terminal.run('simulate', ...args, '--latency', '50us');
+  t.is(code, 0, stderr);
+  t.regex(stdout, /50 steps, 4 of them warm-up; one device 900 ms a step/);
+  t.regex(stdout, /link 25\.00 Gbit\/s, 0\.05 ms/);
+  t.regex(stdout, /^1 +45\.00 s, 1\.00x/m);
+  // 4 whole steps of 0.9 s and 46 of 0.9 (0.1 + 0.9 / 2) s, 26.37 s, and next to nothing for bytes.
+  t.regex(stdout, /^2 +26\.3\d s, 1\.71x/m);
+  t.regex(stdout, /^16 +too many devices/m);
+});
+
+test.serial('without a step time this machine is measured', async (t) => {
+  await using terminal = new Terminal();
+  const small = ['--model', scenes, '--size', '128x128', '--devices', '1,2'];
+  const { code, stdout, stderr } = await terminal.run('simulate', ...small);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /one device \d+(\.\d+)? ms a step/);
+  t.regex(stdout, /^2 +\d+\.\d\d s/m);
+});
+
+for (const [name, code, text, ...args] of [
+  ['a rate without a unit', 2, /such as 25Gbit/, '--rate', '25'],
+  ['a latency without a unit', 2, /such as 50us/, '--latency', '50'],
+  ['a step that takes no time', 2, /Expected a number above 0/, '--step-ms', '0'],
+  ['an age of 3', 1, /E_OPTION: border age must be 1 or 2/, '--border-age', '3'],
+  ['no devices', 2, /Expected whole numbers/, '--devices', '0'],
+] as const) {
+  test.serial(`simulate refuses ${name}`, async (t) => {
+    await using terminal = new Terminal();
+    const outcome = await terminal.run('simulate', ...common, ...args);
+    t.is(outcome.code, code, outcome.stderr);
+    t.regex(outcome.stderr, text);
+  });
+}
