@@ -97,26 +97,24 @@ function deviceCost(times: readonly StepTimes[], height: number): DeviceCost {
 }
 
 /**
- * What two devices that really work together take in a step beyond what they take alone and what the link takes. Waiting is
- * a median, since one step's delay is the next one's haste; of computing the fastest counts, as in the trials.
+ * What two devices that really work together take for a step beyond what each takes alone and what the link takes. A median,
+ * since one step's delay is the next one's haste, and the slower of two is slower than either's best.
  */
 function exchangeCost(
   { steps, bounds, forecast }: GenerationResult,
   devices: readonly DeviceCost[],
   link: LinkCost,
 ): number {
-  const exchanged = steps.filter(({ borderBytes }) => borderBytes > 0);
-  const besides = exchanged
-    .map(({ stepMs, computeMs }) => stepMs - computeMs)
+  const stepMs = steps
+    .filter(({ borderBytes }) => borderBytes > 0)
+    .map((step) => step.stepMs)
     .toSorted((a, b) => a - b);
-  const computeMs = Math.min(...exchanged.map((step) => step.computeMs));
   const alone = [0, 1].map((patch) =>
     secondsOfRows(devices[patch]!.displaced, bounds[patch + 1]! - bounds[patch]!),
   );
   const { sent = [], received = [] } = forecast ?? {};
   const way = Math.max(0, ...sent, ...received) / link.bytesPerSecond + link.latency;
-  const besidesMs = besides[besides.length >> 1] ?? 0;
-  return Math.max(0, (besidesMs + computeMs) / 1000 - Math.max(...alone) - way);
+  return Math.max(0, (stepMs[stepMs.length >> 1] ?? 0) / 1000 - Math.max(...alone) - way);
 }
 
 /** The first time loads what is needed. */
