@@ -43,6 +43,7 @@ export class ProgressBar implements Disposable {
         return;
       case 'decode':
         this.end();
+        if (progress.why) console.log(`One device decodes the image: ${progress.why}`);
         return;
     }
   }

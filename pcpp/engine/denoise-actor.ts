@@ -6,6 +6,7 @@
 import { PatchActor } from '../../actors/index.js';
 import { type ActorHandle, context } from '../../runtime/index.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
+import { type DecoderReach, decoderReach, type LatentSize } from '../image/decoder-reach.js';
 import { Model } from '../model/model.js';
 import { Session } from '../onnx/session.js';
 import type { LinkCost } from '../partition/cost.js';
@@ -14,7 +15,7 @@ import { type PatchGraph, type PatchGraphShape, servesShape } from '../rewrite/c
 import { openPatchGraph } from '../rewrite/graph-cache.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Sampler } from '../samplers/sampler.js';
-import type { Tensor } from '../tensor.js';
+import { type Tensor, takeRows } from '../tensor.js';
 import {
   type Conditioning,
   type EncodedPrompt,
@@ -47,6 +48,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   #model: Model | undefined;
   #compiled: { readonly graph: PatchGraph; readonly shape: PatchGraphShape } | undefined;
   #denoiser: PatchDenoiser | undefined;
+  #reach: { readonly width: number; readonly reach: DecoderReach } | undefined;
   #share: Share | undefined;
   readonly #probe = new LinkProbe();
   #peers: readonly ActorHandle<DenoiseActor>[] = [];
@@ -150,11 +152,28 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return this.#current.rows;
   }
 
-  /** @param latent [1, C, H, W] */
-  async decode(latent: Tensor): Promise<RgbImage> {
+  /** Whether this device can decode its rows by itself. @throws PcppError `E_MODEL_DIR` if the decoder is unreadable. */
+  async decoderReach(size: LatentSize): Promise<DecoderReach> {
+    const known = this.#reach;
+    if (known?.width === size.width) return known.reach;
+    const { directory } = this.#open();
+    if (!directory.has('vae_decoder')) {
+      return { kind: 'whole', why: 'not every device has a decoder' };
+    }
+    const reach = await decoderReach(directory.graph('vae_decoder'), size);
+    this.#reach = { width: size.width, reach };
+    return reach;
+  }
+
+  /**
+   * @param latent [1, C, rows, W]
+   * @param keeps Pixel rows [from, to) of these that are wanted. All when left out.
+   */
+  async decode(latent: Tensor, keeps?: readonly [from: number, to: number]): Promise<RgbImage> {
     const model = this.#open();
     const decoder = await model.session('vae_decoder');
-    const [image] = toRgb(await decodeLatents(decoder, latent, model.directory.vae));
+    const pixels = await decodeLatents(decoder, latent, model.directory.vae);
+    const [image] = toRgb(keeps ? takeRows(pixels, ...keeps) : pixels);
     return image!;
   }
 

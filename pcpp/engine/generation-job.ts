@@ -9,6 +9,7 @@ import { type Forecast, forecastBytes } from '../partition/bytes.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
+import { decodeImage, planDecoding } from './decode-image.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
 import { describe, type GenerationSettings } from './generation-settings.js';
@@ -36,7 +37,13 @@ export type GenerationProgress =
       readonly forecast?: Forecast;
     }
   | ({ readonly kind: 'step' } & StepProgress)
-  | { readonly kind: 'decode' };
+  | {
+      readonly kind: 'decode';
+      /** How many decode their own rows; 1: the first one decodes the whole image. */
+      readonly devices: number;
+      /** Why several devices leave it to one: node, operator and reason. */
+      readonly why?: string;
+    };
 
 /** One step, once the last device has done it. */
 export interface StepProgress {
@@ -125,14 +132,14 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const steps = await this.#denoise(settings, devices);
       const parts = await Promise.all(devices.map((_, patch) => this.#call(patch).rows()));
       const latent = concatRows(parts);
-      this.#log.push({ kind: 'decode' });
-      const image = await this.#call(0).decode(latent);
+      const split = boundsAndForecast(settings, plan);
+      const image = await this.#decode(settings, split.bounds, latent);
       return {
         image,
         png: encodePng(image, describe(settings)),
         latent,
         settings,
-        ...boundsAndForecast(settings, plan),
+        ...split,
         ...(choice ? { choice } : {}),
         steps,
         denoiseMs: steps.reduce((sum, { stepMs }) => sum + stepMs, 0),
@@ -202,6 +209,22 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     }
     this.#requireNotAborted();
     return done;
+  }
+
+  async #decode(
+    settings: GenerationSettings,
+    bounds: readonly number[],
+    latent: Tensor,
+  ): Promise<RgbImage> {
+    const devices = bounds.slice(1).map((_, patch) => this.#call(patch));
+    const decoding = await planDecoding(devices, settings, bounds);
+    const { strips, why } = decoding;
+    this.#log.push({
+      kind: 'decode',
+      devices: Math.max(1, strips.length),
+      ...(why === undefined ? {} : { why }),
+    });
+    return decodeImage(devices, decoding, latent);
   }
 
   #call(patch: number): Device {

@@ -4,10 +4,10 @@ import { PcppError } from '../errors.js';
 import { intsOf, viewOf } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/messages.js';
 import { type Axes, axesOf, loadModel, type OnnxModel } from '../onnx/model.js';
-import { consultOracle } from '../onnx/oracle.js';
+import { consultOracle, type Oracle } from '../onnx/oracle.js';
 import { emitPatchGraph } from './emit.js';
 import { shrinkFills } from './fills.js';
-import { checkTags, propagate } from './propagate.js';
+import { checkTags, type Propagation, propagate } from './propagate.js';
 import { checkModel, refuse } from './refusals.js';
 import { type AttentionPayload, checkSize, type GraphSites } from './sites.js';
 
@@ -62,6 +62,35 @@ export async function compileModel(
   original: OnnxModel,
   shape: PatchGraphShape,
 ): Promise<PatchGraph> {
+  const { model, oracle, ports, sample, found } = await traceRows(original, shape);
+  const output = outputOf(model, [...found.tags.keys()]);
+  const emitted = emitPatchGraph(model, oracle, found, ports, sample.name, shape.payload ?? 'kv');
+  return {
+    bytes: encodeModel(emitted.model),
+    ...(model.hasExternalData ? { externalDataFolder: model.folder } : {}),
+    sites: emitted.sites,
+    sample: sample.name,
+    output,
+  };
+}
+
+/** A graph whose rows have been followed from the latent on. */
+export interface Trace {
+  /** The model that was traced: wide fills are gone. */
+  readonly model: OnnxModel;
+  readonly oracle: Oracle;
+  /** Inputs with every axis a number. */
+  readonly ports: readonly Axes[];
+  /** The latent as the file has it: its height is a number if the model was exported for that one alone. */
+  readonly sample: Axes;
+  readonly found: Propagation;
+}
+
+/** @throws PcppError `E_SIZE`, or `E_GRAPH` naming the first node that cannot be split. */
+export async function traceRows(
+  original: OnnxModel,
+  shape: Omit<PatchGraphShape, 'payload'>,
+): Promise<Trace> {
   checkModel(original);
   const sample = sampleOf(original);
   const downsampling = stridesOf(original, sample.name);
@@ -79,15 +108,7 @@ export async function compileModel(
     const taller = portsAt(model, sample, { ...shape, height: 2 * height });
     checkTags(found, oracle, await consultOracle(model, taller), 2);
   }
-  const output = outputOf(model, [...found.tags.keys()]);
-  const emitted = emitPatchGraph(model, oracle, found, ports, sample.name, shape.payload ?? 'kv');
-  return {
-    bytes: encodeModel(emitted.model),
-    ...(model.hasExternalData ? { externalDataFolder: model.folder } : {}),
-    sites: emitted.sites,
-    sample: sample.name,
-    output,
-  };
+  return { model, oracle, ports, sample, found };
 }
 
 function sampleOf(model: OnnxModel): Axes {
@@ -141,7 +162,7 @@ function fixed(port: Axes, dim: number | string, named: ReadonlyMap<string, numb
   return named.get(dim) ?? (port.dims.length === 1 ? 1 : probeTokens);
 }
 
-function outputOf(model: OnnxModel, tagged: readonly string[]): string {
+export function outputOf(model: OnnxModel, tagged: readonly string[]): string {
   const outputs = (model.graph.output ?? []).map((port) => port.name ?? '');
   const found = outputs.find((name) => tagged.includes(name));
   if (found) return found;

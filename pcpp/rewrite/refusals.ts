@@ -33,15 +33,7 @@ const known: ReadonlyMap<string, readonly [reason: string, remedy: string]> = ne
   ],
   ['AveragePool', ['pooling over rows is not split', 'export with strided convolutions']],
   ['MaxPool', ['pooling over rows is not split', 'export with strided convolutions']],
-  [
-    'ConvTranspose',
-    ['transposed convolutions are not split', 'export with nearest upsampling and a convolution'],
-  ],
   ['Einsum', ['its equation is not analysed', 'export with MatMul attention']],
-  [
-    'DepthToSpace',
-    ['rows inside channels are not followed', 'diffusion transformers are not split yet'],
-  ],
   [
     'SpaceToDepth',
     ['rows inside channels are not followed', 'diffusion transformers are not split yet'],

@@ -3,6 +3,7 @@
 import type { Rule } from './rule.js';
 import { attention, gemm, matMul } from './rules/contraction.js';
 import { elementwise, passThrough, shapeOnly } from './rules/elementwise.js';
+import { convTranspose, depthToSpace } from './rules/enlarging.js';
 import { groupNorm, instanceNorm } from './rules/group-norm.js';
 import { concat, gather, slice, split } from './rules/joining.js';
 import { expand, reshape, transpose } from './rules/layout.js';
@@ -25,6 +26,8 @@ export const rules: readonly Rule[] = [
   reduce,
   convolution,
   resize,
+  convTranspose,
+  depthToSpace,
   pad,
   matMul,
   gemm,

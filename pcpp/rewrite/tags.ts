@@ -17,13 +17,15 @@ export interface RowTag {
   readonly raw?: true;
 }
 
-/** An [N, C, H, W] tensor seen as [N, groups, C / groups * H * W]: group normalisation on its way. */
+/** An [N, C, H, W] or [N, C, H * W] tensor seen as [N, groups, C / groups * H * W]: group normalisation on its way. */
 export interface GroupTag {
   readonly kind: 'groups';
   /** The value with the rows. */
   readonly source: string;
-  /** [N, C, H, W] of `source`. */
+  /** [N, C, H, W] or [N, C, H * W] of `source`. */
   readonly dims: readonly number[];
+  /** W. */
+  readonly width: number;
   readonly rows: number;
 }
 

@@ -3,6 +3,7 @@
  * peer exists before its link does; what is sent meanwhile waits, encoded, in order.
  */
 
+import { setMaxListeners } from 'node:events';
 import { LinkLostError, messageOf, RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
 import { decodeFrame, encodeFrame } from './frame.js';
@@ -179,7 +180,11 @@ export class Peer {
           signal?.removeEventListener('abort', onAbort);
           then(value);
         };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal) {
+        // One signal may be that of a thousand calls.
+        setMaxListeners(0, signal);
+        signal.addEventListener('abort', onAbort, { once: true });
+      }
       const message = { ...body, id } as Message;
       this.#pending.add(
         id,

@@ -70,12 +70,12 @@ export async function freshDistances(
 }
 
 async function runOriginal(
-  { original, sample }: Expectation,
+  { original, graph, sample }: Expectation,
   timestep: number,
   conditioning: Values,
 ): Promise<Float32Array> {
   await using session = await Session.open(original);
-  const given: Record<string, Tensor> = { sample };
+  const given: Record<string, Tensor> = { [graph.sample]: sample };
   for (const [name, value] of Object.entries(conditioning)) {
     if (value.type === 'float32') given[name] = tensor(value.dims, value.data);
   }
@@ -83,5 +83,5 @@ async function runOriginal(
     port.name,
     port.name === 'timestep' ? feedScalar(port, timestep) : feed(port, given[port.name]!),
   ]);
-  return floatOutput(await session.run(Object.fromEntries(feeds)), 'out_sample').data;
+  return floatOutput(await session.run(Object.fromEntries(feeds)), graph.output).data;
 }

@@ -15,8 +15,9 @@ export const instanceNorm: Rule = {
     const dims = at.shape(0);
     const common = { kind: 'norm', groups: dims[1]!, epsilon, perChannel: false } as const;
     if (tag.kind === 'groups') {
-      const [, channels, , width] = tag.dims as [number, number, number, number];
-      return { tags: [tag], edit: { ...common, source: tag.source, channels, width, flat: true } };
+      const { source, width } = tag;
+      const channels = tag.dims[1]!;
+      return { tags: [tag], edit: { ...common, source, channels, width, flat: true } };
     }
     // As many groups as channels: the reshape before it kept the rows on an axis of their own.
     const flat = dims.length === 3;

@@ -45,22 +45,25 @@ function openShape(at: Case, from: RowTag, to: RowTag, dims: readonly number[]):
   return shape;
 }
 
-// Before: [N, C, H, W] -> [N, groups, C / groups * H * W]
+// Before: [N, C, H, W] or [N, C, H * W] -> [N, groups, C / groups * H * W]
 function enterGroups(
   at: Case,
   tag: RowTag,
   from: readonly number[],
   to: readonly number[],
 ): Outcome {
+  const isImage = from.length === 4 && tag.inner === 1;
   const isGroups =
-    from.length === 4 && tag.axis === 2 && tag.inner === 1 && to.length === 3 && to[0] === from[0];
+    (isImage || from.length === 3) && tag.axis === 2 && to.length === 3 && to[0] === from[0];
   if (!isGroups || from[1]! % to[1]! !== 0) {
     at.refuse(
       `the rows of [${from}] fall on no single axis of [${to}]`,
       'reshapes must keep rows whole, or form the groups of a group normalisation',
     );
   }
-  const groups: Tag = { kind: 'groups', source: at.node.input![0]!, dims: from, rows: tag.rows };
+  const width = isImage ? from[3]! : tag.inner;
+  const source = at.node.input![0]!;
+  const groups: Tag = { kind: 'groups', source, dims: from, width, rows: tag.rows };
   return { tags: [groups], edit: { kind: 'reshape', shape: [to[0]!, to[1]!, -1] } };
 }
 
@@ -68,8 +71,9 @@ function leaveGroups(at: Case, tag: Tag & { kind: 'groups' }, to: readonly numbe
   if (!sameDims(to, tag.dims)) {
     at.refuse(`it leaves the groups of [${tag.dims}] with the shape [${to}]`);
   }
-  const edit: Edit = { kind: 'reshape', shape: [to[0]!, to[1]!, -1, to[3]!] };
-  return { tags: [{ kind: 'rows', axis: 2, inner: 1, rows: tag.rows }], edit };
+  const edit: Edit = { kind: 'reshape', shape: [to[0]!, to[1]!, -1, ...to.slice(3)] };
+  const inner = to.length === 3 ? tag.width : 1;
+  return { tags: [{ kind: 'rows', axis: 2, inner, rows: tag.rows }], edit };
 }
 
 export const expand: Rule = {

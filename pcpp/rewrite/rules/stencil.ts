@@ -104,7 +104,7 @@ export const pad: Rule = {
   },
 };
 
-function imageTag(at: Case): RowTag {
+export function imageTag(at: Case): RowTag {
   const tag = at.rows(0);
   const isImage = tag && at.shape(0).length === 4 && tag.axis === 2 && tag.inner === 1;
   if (!isImage || at.node.input!.slice(1).some((name) => name && at.tagOf(name))) {

@@ -51,6 +51,26 @@ const attentionWeights = [
 
 const forms: readonly Form[] = [
   {
+    name: 'a transposed convolution whose kernel is its stride',
+    borders: 1,
+    norms: 0,
+    nodes: [
+      node('ConvTranspose', ['sample', 'w2'], ['a'], { strides: [2, 2] }),
+      conv('a', 'out_sample', 3, { strides: [2, 2] }),
+    ],
+    initializers: [w3, weight('w2', [4, 4, 2, 2], 9)],
+  },
+  {
+    name: 'channels that become rows and columns',
+    borders: 1,
+    norms: 0,
+    nodes: [
+      node('DepthToSpace', ['sample'], ['a'], { blocksize: 2 }),
+      conv('a', 'out_sample', 3, { strides: [2, 2] }),
+    ],
+    initializers: [weight('w3', [4, 1, 3, 3])],
+  },
+  {
     name: 'a 3x3 convolution on the latent',
     borders: 1,
     norms: 0,
@@ -133,6 +153,24 @@ const forms: readonly Form[] = [
     norms: 1,
     nodes: [node('InstanceNormalization', ['sample', 'ones', 'zeros'], ['out_sample'])],
     initializers: [weight('ones', [4], 4), weight('zeros', [4], 5)],
+  },
+  {
+    name: 'group normalisation of tokens, as in the middle of a decoder',
+    borders: 0,
+    norms: 1,
+    nodes: [
+      node('Reshape', ['sample', 'tokens'], ['t']),
+      node('Reshape', ['t', 'groups'], ['g']),
+      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n']),
+      node('Reshape', ['n', 'channels'], ['m']),
+      node('Reshape', ['m', 'image'], ['out_sample']),
+    ],
+    initializers: [
+      ...shapes,
+      int64Tensor('channels', [0, 4, -1]),
+      weight('ones', [2], 4),
+      weight('zeros', [2], 5),
+    ],
   },
   {
     name: 'as many groups as channels, on three axes',

@@ -54,6 +54,22 @@ const refusals: readonly Refusal[] = [
     initializers: [twice],
   },
   {
+    name: 'a transposed convolution whose rows overlap',
+    subject: `ConvTranspose "${refused}"`,
+    reason: /kernel of 4 rows at stride 2 makes rows of several rows/,
+    remedy: /nearest upsampling/,
+    nodes: [
+      {
+        ...node('ConvTranspose', ['sample', 'w4'], ['out_sample'], {
+          strides: [2, 2],
+          pads: [1, 1, 1, 1],
+        }),
+        name: refused,
+      },
+    ],
+    initializers: [weight('w4', [4, 4, 4, 4])],
+  },
+  {
     name: 'padded rows',
     subject: `Pad "${refused}"`,
     reason: /pads image rows/,

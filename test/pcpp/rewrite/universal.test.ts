@@ -71,6 +71,21 @@ for (const { name, file, features, downsampling } of subjects) {
   }
 }
 
+for (const name of ['tiny-sd15', 'tiny-sdxl']) {
+  test(`the decoder of ${name}, norms and attention in the middle, equals the original in patches`, async (t) => {
+    const file = goldenPath(`models/${name}/vae_decoder/model.onnx`);
+    const graph = await compilePatchGraph(file, { height: 12, width: 6, batch: 1 });
+    const kinds = graph.sites.borders.map(({ kind }) => kind);
+    t.true(kinds.includes('attention') && kinds.includes('conv'));
+    await checkFreshPatches(t, {
+      original: file,
+      graph,
+      sample: noise([1, graph.sites.channels, 12, 6], 3),
+      splits: [1, 2, [2, 1, 3], 4],
+    });
+  });
+}
+
 test('one graph serves any height', async (t) => {
   const { file, features } = subjects[1]!;
   const graph = await compilePatchGraph(file, { height: 32, width: 8, batch: 1 });

@@ -1,0 +1,62 @@
+/**
+ * From the last latent to pixels on the devices of a job. Each decodes its own rows, with as many rows around them as
+ * their pixels depend on, so that nothing has to be exchanged and only finished pixels are gathered.
+ */
+
+import type { RgbImage } from '../image/decode.js';
+import type { DecoderReach } from '../image/decoder-reach.js';
+import { type Strip, stackRows, stripsOf } from '../image/strips.js';
+import type { Reach } from '../rewrite/reach.js';
+import { type Tensor, takeRows } from '../tensor.js';
+import type { GenerationSettings } from './generation-settings.js';
+import type { Device } from './pipeline.js';
+
+/** Who decodes what. */
+export interface Decoding {
+  /** One per device that decodes, from top to bottom; empty: the first one decodes the whole image. */
+  readonly strips: readonly Strip[];
+  /** Why several devices leave it to one. */
+  readonly why?: string;
+}
+
+/** @param bounds Device i owns latent rows [bounds[i], bounds[i + 1]). */
+export async function planDecoding(
+  devices: readonly Device[],
+  { latent }: GenerationSettings,
+  bounds: readonly number[],
+): Promise<Decoding> {
+  const [first, ...others] = devices;
+  if (others.length === 0) return { strips: [] };
+  const reach = await first!.decoderReach(latent);
+  // The others are asked only if it matters: to find out, they read their whole decoder.
+  const asked = reach.kind === 'rows' ? others : [];
+  const theirs = await Promise.all(asked.map((device) => device.decoderReach(latent)));
+  return decodingOf([reach, ...theirs], bounds);
+}
+
+/** The decision itself. @param reaches What the devices found in their decoders. */
+export function decodingOf(reaches: readonly DecoderReach[], bounds: readonly number[]): Decoding {
+  const rows: Reach[] = [];
+  for (const reach of reaches) {
+    if (reach.kind === 'whole') return { strips: [], why: reach.why };
+    rows.push(reach);
+  }
+  const first = rows[0]!;
+  const isSame = ({ above, below, scale }: Reach): boolean =>
+    above === first.above && below === first.below && scale === first.scale;
+  if (!rows.every(isSame)) return { strips: [], why: 'the devices have different decoders' };
+  return { strips: stripsOf(first, bounds) };
+}
+
+/** @param latent [1, C, H, W] after the last step. */
+export async function decodeImage(
+  devices: readonly Device[],
+  { strips }: Decoding,
+  latent: Tensor,
+): Promise<RgbImage> {
+  if (strips.length === 0) return devices[0]!.decode(latent);
+  const parts = strips.map(({ reads, keeps }, patch) =>
+    devices[patch]!.decode(takeRows(latent, ...reads), keeps),
+  );
+  return stackRows(await Promise.all(parts));
+}
