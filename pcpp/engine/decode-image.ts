@@ -4,12 +4,20 @@
  */
 
 import type { RgbImage } from '../image/decode.js';
-import type { DecoderReach } from '../image/decoder-reach.js';
+import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { type Strip, stackRows, stripsOf } from '../image/strips.js';
 import type { Reach } from '../rewrite/reach.js';
 import { type Tensor, takeRows } from '../tensor.js';
-import type { GenerationSettings } from './generation-settings.js';
-import type { Device } from './pipeline.js';
+
+/** A device, as far as decoding is concerned. */
+export interface DecodingDevice {
+  readonly decoderReach: (size: LatentSize) => PromiseLike<DecoderReach>;
+  /** @param keeps Pixel rows to return, of those that `latent` becomes. All when left out. */
+  readonly decode: (
+    latent: Tensor,
+    keeps?: readonly [from: number, to: number],
+  ) => PromiseLike<RgbImage>;
+}
 
 /** Who decodes what. */
 export interface Decoding {
@@ -19,10 +27,13 @@ export interface Decoding {
   readonly why?: string;
 }
 
-/** @param bounds Device i owns latent rows [bounds[i], bounds[i + 1]). */
+/**
+ * @param latent Size of the whole latent.
+ * @param bounds Device i owns latent rows [bounds[i], bounds[i + 1]).
+ */
 export async function planDecoding(
-  devices: readonly Device[],
-  { latent }: GenerationSettings,
+  devices: readonly DecodingDevice[],
+  latent: LatentSize,
   bounds: readonly number[],
 ): Promise<Decoding> {
   const [first, ...others] = devices;
@@ -50,7 +61,7 @@ export function decodingOf(reaches: readonly DecoderReach[], bounds: readonly nu
 
 /** @param latent [1, C, H, W] after the last step. */
 export async function decodeImage(
-  devices: readonly Device[],
+  devices: readonly DecodingDevice[],
   { strips }: Decoding,
   latent: Tensor,
 ): Promise<RgbImage> {

@@ -217,7 +217,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     latent: Tensor,
   ): Promise<RgbImage> {
     const devices = bounds.slice(1).map((_, patch) => this.#call(patch));
-    const decoding = await planDecoding(devices, settings, bounds);
+    const decoding = await planDecoding(devices, settings.latent, bounds);
     const { strips, why } = decoding;
     this.#log.push({
       kind: 'decode',

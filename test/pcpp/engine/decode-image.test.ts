@@ -1,6 +1,11 @@
 /** Whole images on a cluster: every device decodes its own rows, and nobody can tell. */
 
 import test from 'ava';
+import {
+  type DecodingDevice,
+  decodeImage,
+  planDecoding,
+} from '../../../pcpp/engine/decode-image.js';
 import { DenoiseActor } from '../../../pcpp/engine/denoise-actor.js';
 import { decodeLatents, toRgb } from '../../../pcpp/image/decode.js';
 import {
@@ -9,6 +14,7 @@ import {
   Model,
   openPipeline,
 } from '../../../pcpp/index.js';
+import { tensor } from '../../../pcpp/tensor.js';
 import { startCluster } from '../../../runtime/index.js';
 import { goldenPath, maxAbsDifference, scenesPath } from '../../helpers/golden.js';
 import { modelCopy } from '../../helpers/model-copy.js';
@@ -46,6 +52,44 @@ for (const [devices, width, height] of [
     t.deepEqual(again.png, png);
   });
 }
+
+/** Devices that paint the latent row they begin with, and note what they are given. */
+function paintingDevices(count: number, kind: 'rows' | 'whole') {
+  const calls: [device: number, rows: number, keeps: unknown][] = [];
+  const devices = Array.from({ length: count }, (_, device): DecodingDevice => {
+    return {
+      decoderReach: async () =>
+        kind === 'rows' ? { kind, above: 2, below: 2, scale: 1 } : { kind, why: 'because' },
+      decode: async (latent, keeps) => {
+        const rows = latent.dims[2]!;
+        calls.push([device, rows, keeps]);
+        const height = keeps ? keeps[1] - keeps[0] : rows;
+        return { width: 1, height, data: new Uint8Array(3 * height).fill(latent.data[0]!) };
+      },
+    };
+  });
+  return { calls, devices };
+}
+
+test('every device decodes its own rows, and no other whole image is decoded', async (t) => {
+  const latent = tensor([1, 1, 8, 1], Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7));
+  const { calls, devices } = paintingDevices(2, 'rows');
+  const decoding = await planDecoding(devices, { height: 8, width: 1 }, [0, 3, 8]);
+  const image = await decodeImage(devices, decoding, latent);
+  t.deepEqual(calls, [
+    [0, 5, [0, 3]],
+    [1, 7, [2, 7]],
+  ]);
+  t.deepEqual([...image.data], [...Array(9).fill(0), ...Array(15).fill(1)]);
+});
+
+test('the first device decodes alone if the decoder looks at the whole image', async (t) => {
+  const { calls, devices } = paintingDevices(2, 'whole');
+  const decoding = await planDecoding(devices, { height: 8, width: 1 }, [0, 3, 8]);
+  t.deepEqual(decoding, { strips: [], why: 'because' });
+  await decodeImage(devices, decoding, tensor([1, 1, 8, 1]));
+  t.deepEqual(calls, [[0, 8, undefined]]);
+});
 
 test('a device without a decoder leaves it to the first', async (t) => {
   const model = modelCopy(scenesPath, { 'vae_decoder/model.onnx': null });

@@ -86,8 +86,8 @@ const graphs: readonly (SmallGraph & { readonly name: string; readonly reach: Re
   },
   {
     name: 'a dilated kernel, padded on one side',
-    nodes: [conv('sample', 'out_sample', 3, { dilations: [2, 1], pads: [4, 1, 0, 1] })],
-    reach: { above: 4, below: 0, scale: 1 },
+    nodes: [conv('sample', 'out_sample', 3, { dilations: [2, 1], pads: [0, 1, 4, 1] })],
+    reach: { above: 0, below: 4, scale: 1 },
   },
   {
     name: 'the longer of two branches',
