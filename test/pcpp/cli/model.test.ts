@@ -32,8 +32,8 @@ test.serial(
   'inspect says which operator cannot be split, and that one device can run it',
   async (t) => {
     await using terminal = new Terminal();
-    const decoder = goldenPath('models/tiny-sdxl/vae_decoder');
-    const { code, stdout } = await terminal.run('model', 'inspect', decoder, '--size', '512x512');
+    const encoder = goldenPath('models/tiny-sd15/vae_encoder');
+    const { code, stdout } = await terminal.run('model', 'inspect', encoder, '--size', '512x512');
     t.is(code, 0);
     t.regex(stdout, /It runs on one device only \(--mode single\)\. .*cannot be split by rows/);
   },
