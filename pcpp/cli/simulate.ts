@@ -97,7 +97,14 @@ async function fleetOf(options: SimulateOptions, height: number): Promise<Fleet>
   if (stepMs !== undefined) {
     const whole = stepMs / 1000;
     const displaced = { fixed: fixed * whole, perRow: ((1 - fixed) * whole) / height };
-    return { device: { whole, displaced }, single: whole, encode: 0, decode: 0, exchange: 0, link };
+    return {
+      device: { whole, displaced },
+      single: whole,
+      encode: 0,
+      decode: { whole: 0 },
+      exchange: 0,
+      link,
+    };
   }
   await using local = await startCluster({ workers: 1 });
   await using pipeline = await openPipeline(local.cluster, { model: resolve(model), devices: 1 });

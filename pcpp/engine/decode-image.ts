@@ -3,9 +3,9 @@
  * their pixels depend on, so that nothing has to be exchanged and only finished pixels are gathered.
  */
 
-import type { RgbImage } from '../image/decode.js';
+import { type RgbImage, stackRows } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
-import { type Strip, stackRows, stripsOf } from '../image/strips.js';
+import { type Strip, stripsOf } from '../partition/strips.js';
 import type { Reach } from '../rewrite/reach.js';
 import { type Tensor, takeRows } from '../tensor.js';
 

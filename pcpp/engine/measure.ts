@@ -2,14 +2,18 @@
 
 import {
   type Costs,
+  type DecodeCost,
   type DeviceCost,
   type LinkCost,
   rowCost,
   secondsOfRows,
 } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
+import { type Strip, stripsOf } from '../partition/strips.js';
+import { type Tensor, takeRows } from '../tensor.js';
 import type { GenerationResult } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
+import type { GenerationSettings } from './generation-settings.js';
 import type { Device } from './pipeline.js';
 import { type StepTimes, trialSteps, trialWarmup } from './time-steps.js';
 
@@ -62,13 +66,9 @@ export async function measureCosts(
           link,
         )
       : 0;
-  const { channels, height, width } = settings.latent;
-  const dims = [1, channels, height, width];
-  const latent = { dims, data: new Float32Array(channels * height * width) };
-  const pixels = await timedTwice(() => first.decode(latent));
   return {
     encode: prompt.seconds,
-    decode: pixels.seconds,
+    decode: await decodeCost(devices.slice(0, 2), settings.latent),
     single,
     devices: costs,
     link,
@@ -115,6 +115,29 @@ function exchangeCost(
   const { sent = [], received = [] } = forecast ?? {};
   const way = Math.max(0, ...sent, ...received) / link.bytesPerSecond + link.latency;
   return Math.max(0, (stepMs[stepMs.length >> 1] ?? 0) / 1000 - Math.max(...alone) - way);
+}
+
+/** Half an image, with what its pixels depend on, beside a neighbour that does the same; and a whole one alone. */
+async function decodeCost(
+  devices: readonly Device[],
+  size: GenerationSettings['latent'],
+): Promise<DecodeCost> {
+  const { channels, height, width } = size;
+  const latent: Tensor = {
+    dims: [1, channels, height, width],
+    data: new Float32Array(channels * height * width),
+  };
+  const first = devices[0]!;
+  const whole = (await timedTwice(() => first.decode(latent))).seconds;
+  const reach = await first.decoderReach(size);
+  if (reach.kind === 'whole' || height < 2) return { whole };
+  const [{ reads, keeps }] = stripsOf(reach, [0, height >> 1, height]) as [Strip, Strip];
+  const part = takeRows(latent, ...reads);
+  const half = await timedTwice(() =>
+    Promise.all(devices.map((device) => device.decode(part, keeps))),
+  );
+  const cost = rowCost([reads[1] - reads[0], half.seconds], [height, whole]);
+  return { whole, strips: { cost, reach } };
 }
 
 /** The first time loads what is needed. */

@@ -1,5 +1,6 @@
 /** Latents to pixels and back, on one device. */
 
+import { PcppError } from '../errors.js';
 import type { VaeConfig } from '../model/config.js';
 import { feed, floatOutput, inputPort, requireShape } from '../model/feed.js';
 import type { Session } from '../onnx/session.js';
@@ -86,4 +87,20 @@ export function toRgb(pixels: Tensor): readonly RgbImage[] {
     }
     return { width, height, data };
   });
+}
+
+/** Pixel rows one under another. @throws PcppError `E_SHAPE` if they are not equally wide. */
+export function stackRows(parts: readonly RgbImage[]): RgbImage {
+  const { width } = parts[0]!;
+  const height = parts.reduce((sum, part) => sum + part.height, 0);
+  const data = new Uint8Array(3 * width * height);
+  let offset = 0;
+  for (const part of parts) {
+    if (part.width !== width) {
+      throw new PcppError('E_SHAPE', `rows of ${part.width} pixels do not fit under ${width}`);
+    }
+    data.set(part.data, offset);
+    offset += part.data.length;
+  }
+  return { width, height, data };
 }

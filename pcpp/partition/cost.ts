@@ -3,8 +3,10 @@
  * it about devices that are there, the simulator about those that are not.
  */
 
+import type { Reach } from '../rewrite/reach.js';
 import { forecastBytes, type Traffic } from './bytes.js';
 import { type BorderAge, type PatchPlan, patchCount, rowsOf } from './plan.js';
+import { stripsOf } from './strips.js';
 
 /** Seconds by rows: a line, because a step has parts that do not shrink with its rows. */
 export interface RowCost {
@@ -28,11 +30,18 @@ export interface LinkCost {
   readonly latency: number;
 }
 
+/** Seconds to make pixels of the latent. */
+export interface DecodeCost {
+  /** On one device. */
+  readonly whole: number;
+  /** By the latent rows that a device reads, if every device decodes its own. Absent: one device decodes for all. */
+  readonly strips?: { readonly cost: RowCost; readonly reach: Reach };
+}
+
 export interface Costs {
   /** Seconds until the prompt is encoded. */
   readonly encode: number;
-  /** Seconds to make pixels of the latent. */
-  readonly decode: number;
+  readonly decode: DecodeCost;
   /** Seconds of a step of the model's own graph, on one device that has the machine for itself. */
   readonly single: number;
   /** In the order in which devices get patches. */
@@ -94,7 +103,7 @@ export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs)
   const { encode, decode, single, link, exchange: more } = costs;
   if (!plan) {
     const denoise = steps * single;
-    const total = encode + denoise + decode;
+    const total = encode + denoise + decode.whole;
     return { total, denoise, step: single, compute: single, transfer: 0 };
   }
   const patches = [...Array(patchCount(plan)).keys()];
@@ -117,8 +126,17 @@ export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs)
   const denoise =
     (steps - displaced) * whole + silent * compute + exchanged * step + Math.max(0, first);
   const busy = busySeconds(bytes, link);
-  const total = encode + denoise + gatherSeconds(plan, link) + decode;
+  const total = encode + denoise + gatherSeconds(plan, link) + decodeSeconds(plan, decode);
   return { total, denoise, step, compute, transfer: busy > 0 ? busy + link.latency : 0 };
+}
+
+/** The slowest device decodes the most rows. */
+export function decodeSeconds({ bounds }: PatchPlan, { whole, strips }: DecodeCost): number {
+  if (!strips) return whole;
+  const { cost, reach } = strips;
+  return Math.max(
+    ...stripsOf(reach, bounds).map(({ reads: [from, to] }) => secondsOfRows(cost, to - from)),
+  );
 }
 
 function known(device: DeviceCost | undefined): DeviceCost {

@@ -2,7 +2,7 @@
 
 import type { GraphSites } from '../rewrite/sites.js';
 import { asDistrifusion, publishedDistrifusion } from './bytes.js';
-import { type Costs, type DeviceCost, forecastSeconds } from './cost.js';
+import { type Costs, type DeviceCost, decodeSeconds, forecastSeconds } from './cost.js';
 import { type PlanOptions, planPatches } from './plan.js';
 
 /** Costs of any number of devices that are all the same. */
@@ -51,6 +51,6 @@ export function simulate(
     rest.encode +
     warmupSteps * device.whole +
     (steps - warmupSteps) * Math.max(pcpp.compute, gathered) +
-    rest.decode;
+    decodeSeconds(plan, rest.decode);
   return { devices, single, pcpp: pcpp.total, distrifusion: distrifusion.total, published };
 }

@@ -14,7 +14,7 @@ const height = 64;
 const device = { whole: 1.1, displaced: { fixed: 0.1, perRow: 0.9 / height } };
 const fast: Costs = {
   encode: 0.2,
-  decode: 0.3,
+  decode: { whole: 0.3 },
   single: 1,
   exchange: 0,
   devices: Array.from({ length: 8 }, () => device),
@@ -52,6 +52,17 @@ test('two devices: whole steps, a silent displaced one, and those that wait for 
   t.true(isClose(forecast.denoise, 2 * 1.1 + compute + 17 * (compute + transfer)));
   const gather = (4 * 4 * height * exampleSites.width) / 1e5 + 1e-4;
   t.true(isClose(forecast.total, 0.2 + forecast.denoise + gather + 0.3));
+});
+
+test('devices that decode their own rows take as long as the one that reads the most', (t) => {
+  const reach = { above: 9, below: 9, scale: 8 };
+  const decode = { whole: 0.3, strips: { cost: { fixed: 0.02, perRow: 0.28 / height }, reach } };
+  const seconds = (plan = planOf()) =>
+    forecastSeconds({ ...run, plan }, { ...fast, decode }).total -
+    forecastSeconds({ ...run, plan }, { ...fast, decode: { whole: 0 } }).total;
+  t.true(isClose(seconds(), 0.02 + (0.28 * (32 + 9)) / height));
+  t.true(isClose(seconds(planOf({ patches: 4 })), 0.02 + (0.28 * (16 + 18)) / height));
+  t.true(isClose(forecastSeconds(run, { ...fast, decode }).total, 0.2 + 20 + 0.3));
 });
 
 test('the slowest device sets the pace', (t) => {

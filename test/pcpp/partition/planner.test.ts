@@ -12,7 +12,7 @@ const input = { whole, steps: 50, warmupSteps: 4, devices: 8 };
 /** Devices whose displaced step costs `perImage` seconds for all rows, and a link. */
 const costsOf = (bytesPerSecond: number, perImage = 0.95, fixed = 0.05): Costs => ({
   encode: 0,
-  decode: 0,
+  decode: { whole: 0 },
   single: 1,
   exchange: 0,
   devices: Array.from({ length: 8 }, () => ({

@@ -1,8 +1,6 @@
 /** Which latent rows a device decodes, and which of the pixel rows it makes are its own. Integers only. */
 
-import { PcppError } from '../errors.js';
 import type { Reach } from '../rewrite/reach.js';
-import type { RgbImage } from './decode.js';
 
 type Rows = readonly [from: number, to: number];
 
@@ -28,20 +26,4 @@ export function stripsOf({ above, below, scale }: Reach, bounds: readonly number
       keeps: [(start - first) * scale, (end - first) * scale],
     };
   });
-}
-
-/** Pixel rows one under another. @throws PcppError `E_SHAPE` if they are not equally wide. */
-export function stackRows(parts: readonly RgbImage[]): RgbImage {
-  const { width } = parts[0]!;
-  const height = parts.reduce((sum, part) => sum + part.height, 0);
-  const data = new Uint8Array(3 * width * height);
-  let offset = 0;
-  for (const part of parts) {
-    if (part.width !== width) {
-      throw new PcppError('E_SHAPE', `rows of ${part.width} pixels do not fit under ${width}`);
-    }
-    data.set(part.data, offset);
-    offset += part.data.length;
-  }
-  return { width, height, data };
 }
