@@ -43,7 +43,8 @@ export type {
 export type { Resources } from './resources.js';
 export type { RemoteFunction } from './task/remote-function.js';
 export type { TaskOptions } from './task/task-options.js';
+export type { GroupStrategy, SchedulingStrategy } from './wire/actor-spec.js';
 export type { ActorRef } from './wire/address.js';
 export type { JobPhase, JobStatus } from './wire/job-spec.js';
-export type { Gpu, GroupStrategy, SchedulingStrategy } from './wire/messages.js';
+export type { Gpu } from './wire/messages.js';
 export { Agent, type AgentOptions } from './worker/agent.js';

@@ -3,7 +3,7 @@
 import { RuntimeError } from '../errors.js';
 import { type LabelSelector, requireSelector } from '../labels.js';
 import { type Resources, toQuantities } from '../resources.js';
-import type { ActorSpec, SchedulingStrategy } from '../wire/messages.js';
+import type { ActorSpec, SchedulingStrategy } from '../wire/actor-spec.js';
 import type { PlacementGroup } from './group.js';
 
 export interface PlacementOptions {

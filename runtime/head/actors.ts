@@ -1,25 +1,20 @@
-/** The life of actors, as the head decides it: asked for, placed, alive, restarted, dead. */
+/** What the head is asked about actors: to make one, to find one, to end one, and what has become of one. */
 
-import { RuntimeError, toWireError, type WireError } from '../errors.js';
+import { RuntimeError } from '../errors.js';
 import { type ActorId, newActorId, type ProcessId } from '../ids.js';
-import { minus, plus } from '../resources.js';
+import { type ActorSpec, defaultNamespace } from '../wire/actor-spec.js';
 import { ActorRef } from '../wire/address.js';
-import { type ActorSpec, defaultNamespace, type MessageOf } from '../wire/messages.js';
-import { placeOne } from './place.js';
-import { claim, misfit, release } from './room.js';
+import type { MessageOf } from '../wire/messages.js';
+import { endActor } from './actor-end.js';
 import {
   type ActorRecord,
-  type Bundle,
-  type Claim,
   type HeadState,
   madeBy,
-  type NodeRecord,
+  noSnapshot,
   type Request,
   sameRequest,
 } from './state.js';
 import type { Turn } from './turn.js';
-
-const noSnapshot = new Uint8Array();
 
 export function createActor(turn: Turn, request: Request, spec: ActorSpec): void {
   const known = madeBy(turn.state.actors.values(), request);
@@ -66,82 +61,6 @@ function askAgain(turn: Turn, actor: ActorRecord, request: Request): void {
   else if (!awaited.some((other) => sameRequest(other, request))) awaited.push(request);
 }
 
-/** Give a pending actor its place, leave it pending, or refuse it for good. */
-export function placeActor(turn: Turn, actor: ActorRecord): void {
-  if (actor.state.phase !== 'pending') return;
-  const { spec } = actor;
-  if (spec.bundle) {
-    placeInBundle(turn, actor, spec.bundle, actor.state.since);
-    return;
-  }
-  const placement = placeOne([...turn.state.nodes.values()], spec.resources, {
-    strategy: spec.schedulingStrategy,
-    labels: spec.labelSelector,
-  });
-  if (placement.ok) {
-    startActor(turn, actor, claim(placement.place, placement.place.id, spec.resources));
-  } else if (placement.never) {
-    refuse(turn, actor, `no node can hold ${actor.label}: ${placement.why.join('; ')}`);
-  } else {
-    actor.state = { ...actor.state, why: placement.why };
-  }
-}
-
-function placeInBundle(
-  turn: Turn,
-  actor: ActorRecord,
-  where: NonNullable<ActorSpec['bundle']>,
-  since: number,
-): void {
-  const group = turn.state.groups.get(where.group);
-  const bundle = group?.bundles[where.index];
-  const place = `bundle ${where.index} of group ${where.group}`;
-  if (!bundle?.claim || group?.state.phase !== 'ready') {
-    refuse(turn, actor, `${place} is not reserved`);
-    return;
-  }
-  const node = turn.state.nodes.get(bundle.claim.node);
-  if (!node) {
-    refuse(turn, actor, `${place}: its node was lost; make a new group`);
-    return;
-  }
-  const { resources } = actor.spec;
-  const never = misfit(resources, { free: bundle.need, gpuFree: bundle.claim.gpus });
-  if (never.length > 0) {
-    refuse(turn, actor, `${actor.label} does not fit ${place}: ${never.join(', ')}`);
-    return;
-  }
-  const why =
-    node.awayUntil === undefined
-      ? misfit(resources, bundle)
-      : [`node ${node.name} is not back yet`];
-  if (why.length > 0) {
-    actor.state = { phase: 'pending', since, why: [`${place}: ${why.join(', ')}`] };
-    return;
-  }
-  startActor(turn, actor, claim(bundle, bundle.claim.node, actor.spec.resources));
-}
-
-const refuse = (turn: Turn, actor: ActorRecord, text: string): void =>
-  buryActor(turn, actor, toWireError(new RuntimeError('E_NO_ROOM', text)));
-
-export function startActor(turn: Turn, actor: ActorRecord, taken: Claim): void {
-  const node = turn.state.nodes.get(taken.node)!;
-  actor.state = { phase: 'starting', claim: taken };
-  turn.touched.actors.add(actor.id);
-  turn.send(node.agent, {
-    kind: 'actor.start',
-    actor: actor.id,
-    label: actor.label,
-    spec: actor.spec,
-    gpus: [...taken.gpus.keys()],
-    snapshot: actor.snapshot,
-    owner: actor.owner,
-    request: actor.creator.id,
-    restarts: actor.restarts,
-  });
-}
-
 export function actorAlive(turn: Turn, message: Omit<MessageOf<'actor.alive'>, 'kind'>): void {
   const actor = turn.state.actors.get(message.actor);
   if (actor?.state.phase !== 'starting') return;
@@ -149,36 +68,6 @@ export function actorAlive(turn: Turn, message: Omit<MessageOf<'actor.alive'>, '
   turn.touched.actors.add(actor.id);
   for (const request of [...actor.awaited, ...actor.verdicts]) turn.reply(request, refOf(actor));
   Object.assign(actor, { awaited: [], verdicts: [] });
-}
-
-/** Its process is gone: it begins anew if it may, with what its constructor makes of it. */
-export function actorExited(turn: Turn, actor: ActorRecord | undefined, cause: WireError): void {
-  if (!actor || actor.state.phase === 'dead') return;
-  const { maxRestarts = 0 } = actor.spec;
-  const mayRestart = maxRestarts < 0 || actor.restarts < maxRestarts;
-  const isAccident =
-    (cause.code === 'E_ACTOR_DEAD' || cause.code === 'E_OUT_OF_MEMORY') && !actor.isEnding;
-  if (!isAccident || !mayRestart || actor.state.phase === 'pending') {
-    buryActor(turn, actor, cause);
-    return;
-  }
-  giveBack(turn, actor, actor.state.claim);
-  actor.restarts++;
-  turn.touched.actors.add(actor.id);
-  actor.state = { phase: 'pending', since: turn.at, why: [`restarts: ${cause.message}`] };
-}
-
-/** A task that waits for its own tasks gives its processors back meanwhile: or those might never run. */
-export function lendProcessors(turn: Turn, id: ActorId, waiting: boolean): void {
-  const actor = turn.state.actors.get(id);
-  if (actor?.state.phase !== 'alive' || actor.spec.exportName !== '') return;
-  if (actor.isLending === waiting) return;
-  actor.isLending = waiting;
-  const room = roomOf(turn.state, actor, actor.state.claim);
-  if (!room) return;
-  const processors = { cpu: actor.spec.resources['cpu'] ?? 0 };
-  room.free = waiting ? plus(room.free, processors) : minus(room.free, processors);
-  turn.hasChanged ||= waiting;
 }
 
 export function findActor(
@@ -229,58 +118,6 @@ export function actorVerdict(turn: Turn, request: Request, id: ActorId, known: P
   } else {
     actor.verdicts.push(request);
   }
-}
-
-/** Ask the agent to end an actor, for good; one that has no host yet ends here. */
-export function endActor(turn: Turn, actor: ActorRecord, cause: RuntimeError): void {
-  const { state } = actor;
-  actor.isEnding = true;
-  turn.touched.actors.add(actor.id);
-  if (state.phase === 'pending') {
-    buryActor(turn, actor, toWireError(cause));
-  } else if (state.phase !== 'dead') {
-    const node = turn.state.nodes.get(state.claim.node);
-    if (node) turn.send(node.agent, { kind: 'actor.stop', actor: actor.id });
-    else buryActor(turn, actor, toWireError(cause));
-  }
-}
-
-export function buryActor(turn: Turn, actor: ActorRecord, cause: WireError): void {
-  if (actor.state.phase === 'dead') return;
-  const { awaited, verdicts, killers, state, restarts } = actor;
-  if (state.phase !== 'pending') giveBack(turn, actor, state.claim);
-  actor.state = { phase: 'dead', at: turn.at, cause };
-  for (const request of [...awaited, ...verdicts]) turn.refuse(request, cause);
-  for (const request of killers) turn.reply(request, null);
-  Object.assign(actor, { awaited: [], verdicts: [], killers: [], snapshot: noSnapshot });
-  turn.hasChanged = true;
-  turn.touched.actors.add(actor.id);
-  turn.touched.snapshots.add(actor.id);
-  const { actors, graves } = turn.state;
-  // One that never had a place is known to nobody: no grave for it.
-  if (state.phase === 'pending' && restarts === 0) actors.delete(actor.id);
-  else graves.push(actor.id);
-  if (graves.length <= turn.settings.maxGraves) return;
-  const oldest = graves.shift()!;
-  actors.delete(oldest);
-  turn.touched.actors.add(oldest);
-}
-
-function giveBack(turn: Turn, actor: ActorRecord, taken: Claim): void {
-  lendProcessors(turn, actor.id, false);
-  const room = roomOf(turn.state, actor, taken);
-  if (room) release(room, taken);
-  turn.hasChanged = true;
-}
-
-/** Where its resources are from. */
-export function roomOf(
-  state: HeadState,
-  actor: ActorRecord,
-  taken: Claim,
-): NodeRecord | Bundle | undefined {
-  const where = actor.spec.bundle;
-  return where ? state.groups.get(where.group)?.bundles[where.index] : state.nodes.get(taken.node);
 }
 
 function named(

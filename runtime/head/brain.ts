@@ -6,17 +6,15 @@
 import { RuntimeError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
 import type { Message, Role } from '../wire/messages.js';
+import { actorExited, endActor, lendProcessors } from './actor-end.js';
+import { placeActor } from './actor-start.js';
 import {
   actorAlive,
-  actorExited,
   actorVerdict,
   createActor,
-  endActor,
   findActor,
   keepSnapshot,
   killActor,
-  lendProcessors,
-  placeActor,
 } from './actors.js';
 import { createGroup, finishRemoval, removeGroup, reserveGroup } from './groups.js';
 import { serveJob } from './job-messages.js';

@@ -3,7 +3,7 @@
 import { RuntimeError } from '../errors.js';
 import { type GroupId, newGroupId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
-import { endActor } from './actors.js';
+import { endActor } from './actor-end.js';
 import { placeGroup } from './place-group.js';
 import { claim, release } from './room.js';
 import {

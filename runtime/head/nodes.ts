@@ -3,7 +3,7 @@
 import { RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
-import { actorExited } from './actors.js';
+import { actorExited } from './actor-end.js';
 import { endJob } from './jobs.js';
 import { rejoinNode } from './rejoin.js';
 import type { NodeRecord } from './state.js';

@@ -2,7 +2,7 @@
 
 import { RuntimeError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
-import { endActor } from './actors.js';
+import { endActor } from './actor-end.js';
 import { removeGroup } from './groups.js';
 import type { Turn } from './turn.js';
 

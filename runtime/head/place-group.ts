@@ -2,7 +2,7 @@
 
 import { type LabelSelector, mismatch } from '../labels.js';
 import type { Quantities } from '../resources.js';
-import type { GroupStrategy } from '../wire/messages.js';
+import type { GroupStrategy } from '../wire/actor-spec.js';
 import { emptyCluster, isHere, notBack, type Placement } from './place.js';
 import { idleRoom, misfit, type Room, takeFrom } from './room.js';
 import type { NodeRecord } from './state.js';

@@ -2,7 +2,7 @@
 
 import { type LabelSelector, mismatch } from '../labels.js';
 import { type Quantities, utilisation } from '../resources.js';
-import type { SchedulingStrategy } from '../wire/messages.js';
+import type { SchedulingStrategy } from '../wire/actor-spec.js';
 import { idleRoom, misfit, type Room } from './room.js';
 import type { NodeRecord } from './state.js';
 

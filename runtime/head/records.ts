@@ -7,9 +7,10 @@ import type { WireError } from '../errors.js';
 import type { ActorId, CodeId, GroupId, JobId, NodeId, ProcessId } from '../ids.js';
 import type { LabelSelector, Labels } from '../labels.js';
 import type { Quantities } from '../resources.js';
+import type { ActorSpec, GroupStrategy } from '../wire/actor-spec.js';
 import type { Address } from '../wire/address.js';
 import type { JobSpec } from '../wire/job-spec.js';
-import type { ActorSpec, Gpu, GroupStrategy } from '../wire/messages.js';
+import type { Gpu } from '../wire/messages.js';
 import type { Change } from './journal.js';
 import type {
   ActorRecord,

@@ -2,8 +2,11 @@
 
 import { RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
-import type { LivingActor, Message, MessageOf } from '../wire/messages.js';
-import { actorAlive, actorExited, endActor, roomOf, startActor } from './actors.js';
+import type { LivingActor } from '../wire/living.js';
+import type { Message, MessageOf } from '../wire/messages.js';
+import { actorExited, endActor, roomOf } from './actor-end.js';
+import { startActor } from './actor-start.js';
+import { actorAlive } from './actors.js';
 import { endJob, jobStarted, startJob } from './jobs.js';
 import { endOwned } from './owners.js';
 import { isTaskWorker } from './records.js';
@@ -14,6 +17,7 @@ import {
   type JobRecord,
   madeBy,
   type NodeRecord,
+  noSnapshot,
 } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -108,7 +112,7 @@ function adopt(turn: Turn, node: NodeRecord, told: LivingActor): ActorRecord {
     isLending: false,
     isEnding: false,
     restarts: told.restarts,
-    snapshot: new Uint8Array(),
+    snapshot: noSnapshot,
     state: address ? { phase: 'alive', claim, address } : { phase: 'starting', claim },
   };
   state.actors.set(actor.id, actor);

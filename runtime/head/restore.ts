@@ -27,6 +27,7 @@ import {
   type JobState,
   type NodeRecord,
   newHeadState,
+  noSnapshot,
 } from './state.js';
 import { type BrainSettings, brainSettings } from './turn.js';
 
@@ -123,7 +124,7 @@ function actorOf(id: ActorId, row: Row): ActorRecord {
     verdicts: [],
     killers: [],
     isLending: false,
-    snapshot: new Uint8Array(),
+    snapshot: noSnapshot,
     state: stateOf(state),
   };
 }

@@ -5,6 +5,7 @@ import type { WireError } from '../errors.js';
 import type { NodeId, ProcessId } from '../ids.js';
 import type { LabelSelector, Labels } from '../labels.js';
 import type { Quantities } from '../resources.js';
+import { type ActorSpec, strategies } from '../wire/actor-spec.js';
 import type { Address } from '../wire/address.js';
 import {
   actorSpec,
@@ -18,7 +19,7 @@ import {
   quantities,
 } from '../wire/checks.js';
 import type { JobEnd, JobSpec } from '../wire/job-spec.js';
-import { type ActorSpec, type Gpu, strategies } from '../wire/messages.js';
+import type { Gpu } from '../wire/messages.js';
 import type { Code } from './code-store.js';
 import type { ActorRow, GroupRow, HeadRow, JobRow, NodeRow } from './records.js';
 

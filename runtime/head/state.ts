@@ -4,9 +4,10 @@ import type { WireError } from '../errors.js';
 import type { ActorId, GroupId, JobId, NodeId, ProcessId } from '../ids.js';
 import type { LabelSelector, Labels } from '../labels.js';
 import type { Quantities } from '../resources.js';
+import type { ActorSpec, GroupStrategy } from '../wire/actor-spec.js';
 import type { Address } from '../wire/address.js';
 import type { JobEnd, JobSpec } from '../wire/job-spec.js';
-import type { ActorSpec, Gpu, GroupStrategy, Message } from '../wire/messages.js';
+import type { Gpu, Message } from '../wire/messages.js';
 
 export interface NodeRecord {
   readonly id: NodeId;
@@ -66,6 +67,9 @@ export interface ActorRecord {
   snapshot: Uint8Array;
   state: ActorState;
 }
+
+/** Of an actor that has taken none. */
+export const noSnapshot: Uint8Array = new Uint8Array();
 
 export interface Bundle {
   readonly need: Quantities;

@@ -5,8 +5,10 @@ import type { ActorId, CodeId, GroupId, JobId, NodeId, ProcessId } from '../ids.
 import type { LabelSelector, Labels } from '../labels.js';
 import type { LogBatch, NodeStats, TaskCount } from '../observe/reports.js';
 import type { Quantities } from '../resources.js';
+import type { ActorSpec, GroupStrategy } from './actor-spec.js';
 import type { Address, ObjectPlace } from './address.js';
 import type { JobEnd, JobSpec } from './job-spec.js';
+import type { ActorExit, JobExit, LivingActor, LivingJob } from './living.js';
 
 /** Oldest and newest protocol this build speaks. */
 export const protocol = { oldest: 1, newest: 1 } as const;
@@ -19,92 +21,6 @@ export interface Gpu {
   readonly name: string;
   readonly memoryMb: number;
 }
-
-/** Where names are given and looked up unless another is named. */
-export const defaultNamespace = 'default';
-
-/** What the head must know to place and start an actor. */
-export interface ActorSpec {
-  readonly code: CodeId;
-  /** Name of the exported class; empty for a worker that runs the module's functions as tasks. */
-  readonly exportName: string;
-  /** Constructor arguments, encoded: the head never looks inside. */
-  readonly args: Uint8Array;
-  readonly resources: Quantities;
-  /** Unique among the living of its namespace; other processes find the actor by it. */
-  readonly name?: string;
-  /** Of the actor's name, and of the names that the actor itself gives and looks up. @default 'default' */
-  readonly namespace?: string;
-  /** Place in a bundle of a placement group. */
-  readonly bundle?: { readonly group: GroupId; readonly index: number };
-  /** Which of the nodes that have room. @default 'spread' */
-  readonly schedulingStrategy?: SchedulingStrategy;
-  /** Only nodes with such labels. */
-  readonly labelSelector?: LabelSelector;
-  /** Run the actor's code on a thread of its own, beside the host's links. @default what the class says */
-  readonly thread?: boolean;
-  /** Calls that may run at once. @default what the class says, or 1 */
-  readonly maxConcurrency?: number;
-  /** Calls that may wait; more are refused with `E_MAILBOX_FULL`. @default unlimited */
-  readonly maxPending?: number;
-  /** How often the actor begins anew when its process or node dies; -1 for ever. @default 0 */
-  readonly maxRestarts?: number;
-  /** How often a call is tried again when the actor is restarted under it; -1 for ever. @default 0 */
-  readonly maxTaskRetries?: number;
-  /** It outlives its owner. */
-  readonly detached?: boolean;
-  /** A task worker whose process may serve the next one of the same module. */
-  readonly reusable?: boolean;
-  /** If an actor of that name lives already, take it. */
-  readonly getIfExists?: boolean;
-}
-
-/**
- * `spread` takes the least used node, `pack` the fullest that has room. A node, by id or name, is insisted on, or preferred if
- * `soft`.
- */
-export type SchedulingStrategy =
-  | 'spread'
-  | 'pack'
-  | { readonly node: string; readonly soft?: boolean };
-/** An actor on a node, as its agent tells it to a head that was restarted. */
-export interface LivingActor {
-  readonly actor: ActorId;
-  readonly label: string;
-  /** Without `args`: the head knows them, or they are empty. */
-  readonly spec: ActorSpec;
-  readonly owner: ProcessId;
-  /** Id of the owner's `actor.create`. */
-  readonly request: number;
-  readonly restarts: number;
-  /** Taken, by uuid. */
-  readonly gpus: readonly string[];
-  /** Absent while it starts. */
-  readonly address?: Address;
-}
-
-/** How an actor ended that had begun anew `restarts` times. */
-export interface ActorExit {
-  readonly actor: ActorId;
-  readonly restarts: number;
-  readonly cause: WireError;
-}
-
-/** A job on a node. */
-export interface LivingJob {
-  readonly job: JobId;
-  /** Processes that are known to work for it. */
-  readonly members: readonly ProcessId[];
-  readonly isStarted: boolean;
-}
-
-export interface JobExit {
-  readonly job: JobId;
-  readonly end: JobEnd;
-}
-
-export const strategies = ['pack', 'spread', 'strict-pack', 'strict-spread'] as const;
-export type GroupStrategy = (typeof strategies)[number];
 
 /** Calls between any two processes. `id` counts per link and sender. */
 export type CallMessage =

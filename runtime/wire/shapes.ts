@@ -3,6 +3,7 @@
  * they are checked on arrival; inside, types are trusted.
  */
 
+import { strategies } from './actor-spec.js';
 import {
   actorExit,
   actorSpec,
@@ -31,7 +32,7 @@ import {
   taskCount,
   text,
 } from './checks.js';
-import { type Message, type MessageKind, type MessageOf, strategies } from './messages.js';
+import type { Message, MessageKind, MessageOf } from './messages.js';
 
 type Shape<Kind extends MessageKind> = {
   readonly [Field in Exclude<keyof MessageOf<Kind>, 'kind'>]-?: Check;

@@ -95,7 +95,11 @@ const surroundings: ActorSurroundings = {
   },
   module: unreachable,
   exit: () => {
-    void actor.drain().then(() => outbound.kill(ref));
+    // Without a host to ask this thread has ended already.
+    actor
+      .drain()
+      .then(() => outbound.kill(ref))
+      .catch(() => undefined);
   },
 };
 

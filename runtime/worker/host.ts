@@ -4,34 +4,21 @@
  */
 
 import { join } from 'node:path';
-import type { ActorIdentity, ActorSurroundings } from '../actor/context.js';
-import { type ConcurrencyLimits, Executor, type Invoke } from '../actor/executor.js';
 import { makeHandle } from '../actor/handle.js';
-import {
-  type ActorClass,
-  classOf,
-  functionsOf,
-  Instance,
-  importModule,
-  optionsOf,
-} from '../actor/instance.js';
 import { EndpointOutbound } from '../actor/outbound.js';
-import { hasSnapshots, restore, Snapshots } from '../actor/snapshots.js';
 import { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError, toWireError } from '../errors.js';
 import { Objects } from '../object/objects.js';
 import type { HomeStore } from '../object/shared-values.js';
 import { HostWatch } from '../observe/host-watch.js';
 import type { HostTrace } from '../observe/reports.js';
-import { toResources } from '../resources.js';
-import { taskInvoke } from '../task/task-invoke.js';
-import { ActorRef, ObjectLocator } from '../wire/address.js';
+import { type Address, ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
-import type { ActorSpec, Message, MessageOf } from '../wire/messages.js';
+import type { Message, MessageOf } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import type { TlsOptions } from '../wire/tls.js';
-import { decodeValue, type Revive } from '../wire/value.js';
-import { ActorThread } from './actor-thread.js';
+import type { Revive } from '../wire/value.js';
+import { type HostedActor, openActor } from './hosted-actor.js';
 
 export interface HostOptions {
   /** Unix socket of the agent. */
@@ -43,16 +30,6 @@ export interface HostOptions {
   readonly store: HomeStore;
   /** Present if links over TCP are encrypted. */
   readonly tls?: TlsOptions;
-}
-
-/** What the host needs of its actor, wherever it runs. */
-export interface Living {
-  readonly invoke: Invoke;
-  /** Takes a message of the latest-wins lane as the frame it came in. @default the executor runs it */
-  latest?(frame: Uint8Array<ArrayBuffer>): void;
-  /** Looks for garbage on the actor's own thread. @default it lives on the host's */
-  collect?(): Promise<void>;
-  dispose(): Promise<void>;
 }
 
 export class Host {
@@ -68,9 +45,7 @@ export class Host {
   #headUrl = '';
   #namespace: string | undefined;
   #ownClient: ClusterClient | undefined;
-  #actor:
-    | { readonly living: Living; readonly executor: Executor; readonly ref: ActorRef }
-    | undefined;
+  #actor: HostedActor | undefined;
 
   /** @param onOrphan Called when the agent is gone: nobody would reap this process. */
   constructor(options: HostOptions, onOrphan: () => void) {
@@ -163,76 +138,24 @@ export class Host {
     else here.executor.receive(peer, message);
   }
 
-  async #start(message: MessageOf<'host.start'>): Promise<unknown> {
-    const { actor, spec, snapshot, file, label, node, nodeName, headUrl } = message;
+  async #start(message: MessageOf<'host.start'>): Promise<Address> {
+    const { spec, headUrl } = message;
     this.#headUrl = headUrl;
     // A process that served another module before may have a client of another namespace.
     if (this.#namespace !== spec.namespace) this.#ownClient = undefined;
     this.#namespace = spec.namespace;
-    const ref = new ActorRef(actor, node, label, this.#endpoint.address, spec.maxTaskRetries);
-    const identity: ActorIdentity = {
-      self: ref,
-      node: { id: node, name: nodeName },
-      resources: toResources(spec.resources),
-    };
-    const isWorker = spec.exportName === '';
-    const module = await importModule(file);
-    const surroundings: ActorSurroundings = {
-      ...identity,
-      cluster: this.#client,
-      module: <M>() => this.#client.twin<M>({ code: spec.code, exports: Object.keys(module) }),
-      exit: () => this.#exit(isWorker),
-    };
-    const Class = isWorker ? undefined : classOf(module, spec.exportName);
-    const options = Class ? optionsOf(Class) : {};
-    const limits: ConcurrencyLimits = {
-      maxConcurrency: spec.maxConcurrency ?? options.maxConcurrency ?? 1,
-      groups: Object.values(options.concurrencyGroups ?? {}),
-    };
-    const living = Class
-      ? await this.#startActor(surroundings, file, Class, spec, limits)
-      : Instance.of(surroundings, functionsOf(module));
-    if (snapshot.length > 0) {
-      await restore(living.invoke, decodeValue(snapshot, this.#revive));
-    }
-    const invoke = isWorker ? taskInvoke(living.invoke, this.#objects) : living.invoke;
-    const watched = this.#watch.watch(invoke, isWorker ? 'task' : 'actor');
-    const snapshots =
-      Class && spec.maxRestarts && hasSnapshots(Class)
-        ? new Snapshots({
-            label,
-            actor,
-            executor: () => this.#actor?.executor,
-            // By the agent, which reads it before it tells of this process's end.
-            send: (state) => void this.#tellAgent({ kind: 'actor.snapshot', actor, state }),
-            everyMs: options.snapshotMs,
-          })
-        : undefined;
-    const executor = new Executor({
-      invoke: snapshots?.watch(watched) ?? watched,
-      ...limits,
-      ...(spec.maxPending === undefined ? {} : { maxPending: spec.maxPending }),
-      onLostError: (method, error) => console.error(`${label}.${method} (told):`, error),
+    this.#actor = await openActor(message, {
+      endpoint: this.#endpoint,
+      outbound: this.#outbound,
+      objects: this.#objects,
+      revive: this.#revive,
+      watch: this.#watch,
+      client: () => this.#client,
+      // By the agent, which reads it before it tells of this process's end.
+      keepSnapshot: (snapshot) => void this.#agent.then((agent) => agent.send(snapshot)),
+      exit: (here) => this.#exit(here),
     });
-    this.#actor = { living, executor, ref };
     return this.#endpoint.address;
-  }
-
-  async #startActor(
-    surroundings: ActorSurroundings,
-    file: string,
-    Class: ActorClass,
-    spec: ActorSpec,
-    limits: ConcurrencyLimits,
-  ): Promise<Living> {
-    if (spec.thread ?? optionsOf(Class).thread) {
-      const [outbound, endpoint, objects] = [this.#outbound, this.#endpoint, this.#objects];
-      const { self, node, resources } = surroundings;
-      const identity = { self, node, resources };
-      return ActorThread.start({ identity, file, spec, limits, outbound, endpoint, objects });
-    }
-    const args = decodeValue(spec.args, this.#revive);
-    return Instance.create(surroundings, Class, args as readonly unknown[]);
   }
 
   /** The actor's own access to the cluster. */
@@ -252,10 +175,6 @@ export class Host {
     if (actor) this.#tellHead({ kind: 'actor.waiting', actor, waiting });
   }
 
-  async #tellAgent(message: Message): Promise<void> {
-    (await this.#agent).send(message);
-  }
-
   /** A head that is gone has no use for it. */
   #tellHead(message: Message): void {
     this.#told.set(message.kind, message);
@@ -265,12 +184,12 @@ export class Host {
     );
   }
 
-  #exit(isWorker: boolean): void {
-    const here = this.#actor;
-    if (isWorker || !here) {
-      throw new RuntimeError('E_CLOSED', 'exit() is for methods of actors; a task just returns');
-    }
-    void here.executor.drain().then(() => this.#outbound.kill(here.ref));
+  /** What runs is answered first. Without a head to ask there is nobody to be an actor for. */
+  #exit({ executor, ref }: HostedActor): void {
+    executor
+      .drain()
+      .then(() => this.#outbound.kill(ref))
+      .catch(this.#onOrphan);
   }
 
   /** The task worker's lease is over; an idle process may serve another of the same module. */

@@ -1,14 +1,8 @@
 /** What lives on a node and how the last of it ended: what its agent tells a head that was restarted. */
 
 import type { ActorId, JobId, NodeId } from '../ids.js';
-import type {
-  ActorExit,
-  JobExit,
-  LivingActor,
-  LivingJob,
-  Message,
-  MessageOf,
-} from '../wire/messages.js';
+import type { ActorExit, JobExit, LivingActor, LivingJob } from '../wire/living.js';
+import type { Message, MessageOf } from '../wire/messages.js';
 
 /** A head that was killed may have missed the last exits that it was told of; these are more than it can have. */
 const maxExits = 1_000;

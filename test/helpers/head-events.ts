@@ -15,18 +15,10 @@ import { type HeadState, newHeadState } from '../../runtime/head/state.js';
 import type { ActorId, CodeId, GroupId, NodeId, ProcessId } from '../../runtime/ids.js';
 import type { LabelSelector, Labels } from '../../runtime/labels.js';
 import { type Resources, toQuantities, toResources } from '../../runtime/resources.js';
+import type { ActorSpec, GroupStrategy } from '../../runtime/wire/actor-spec.js';
 import type { ActorRef, Address } from '../../runtime/wire/address.js';
-import type {
-  ActorSpec,
-  Gpu,
-  GroupStrategy,
-  JobExit,
-  LivingActor,
-  LivingJob,
-  Message,
-  MessageOf,
-  Role,
-} from '../../runtime/wire/messages.js';
+import type { JobExit, LivingActor, LivingJob } from '../../runtime/wire/living.js';
+import type { Gpu, Message, MessageOf, Role } from '../../runtime/wire/messages.js';
 
 export const driver = 'driver' as ProcessId;
 

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { Effect } from '../../../runtime/head/brain.js';
 import type { HeadState, NodeRecord } from '../../../runtime/head/state.js';
 import type { ActorId, ProcessId } from '../../../runtime/ids.js';
-import type { GroupStrategy, Message } from '../../../runtime/wire/messages.js';
+import type { GroupStrategy } from '../../../runtime/wire/actor-spec.js';
+import type { Message } from '../../../runtime/wire/messages.js';
 import { type Asked, agentOf, HeadScript, starts, stops } from '../../helpers/head-events.js';
 
 const letters = ['a', 'b', 'c'];

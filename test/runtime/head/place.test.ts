@@ -5,7 +5,7 @@ import { claim, misfit, release, takeGpus } from '../../../runtime/head/room.js'
 import type { NodeRecord } from '../../../runtime/head/state.js';
 import type { NodeId, ProcessId } from '../../../runtime/ids.js';
 import { type Resources, toQuantities } from '../../../runtime/resources.js';
-import type { SchedulingStrategy } from '../../../runtime/wire/messages.js';
+import type { SchedulingStrategy } from '../../../runtime/wire/actor-spec.js';
 import { gpuNamed } from '../../helpers/head-events.js';
 
 function node(name: string, resources: Resources, gpus: readonly string[] = []): NodeRecord {
