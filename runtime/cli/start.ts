@@ -133,14 +133,15 @@ async function startHead(options: StartOptions): Promise<void> {
   }
   console.log('\nStop with Ctrl-C or: patchbay stop');
   const withNode = (cpus ?? gpus ?? name ?? options.resources ?? options.labels) !== undefined;
+  const node: Started[] = [];
   try {
-    const node = withNode ? [await startNode(options, url, token)] : [];
-    const ended = new Promise<never>(() => undefined);
-    await serve('head', [...node, { server: head, name: url, ended }]);
+    if (withNode) node.push(await startNode(options, url, token));
   } catch (error) {
     await head[Symbol.asyncDispose]();
     throw error;
   }
+  const ended = new Promise<never>(() => undefined);
+  await serve('head', [...node, { server: head, name: url, ended }]);
 }
 
 const journalFolder = (port: number | string): string =>

@@ -1,7 +1,8 @@
-/** `patchbay status`: nodes, what they have free, actors, and why something waits. */
+/** `patchbay status`: nodes, what they have free, actors, jobs, and why something waits. */
 
 import type { Command } from 'commander';
 import type { ClusterStatus } from '../head/state.js';
+import type { JobStatus } from '../wire/job-spec.js';
 import { amounts, usage } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 import { table } from './table.js';
@@ -9,7 +10,7 @@ import { table } from './table.js';
 export function addStatus(program: Command): void {
   const command = program
     .command('status')
-    .description('show nodes, resources, actors and what waits for resources')
+    .description('show nodes, resources, actors, jobs and what waits for resources')
     .option('--json', 'print it as JSON');
   withConnection(command).action(status);
 }
@@ -17,10 +18,18 @@ export function addStatus(program: Command): void {
 async function status(options: ConnectionOptions & { readonly json?: true }): Promise<void> {
   await using cluster = await openConnection(options);
   const found = await cluster.status();
-  console.log(options.json ? JSON.stringify(found, null, 2) : statusText(cluster.address, found));
+  console.log(
+    options.json
+      ? JSON.stringify(found, null, 2)
+      : statusText(cluster.address, found, await cluster.jobs.list()),
+  );
 }
 
-export function statusText(address: string, status: ClusterStatus): string {
+export function statusText(
+  address: string,
+  status: ClusterStatus,
+  jobs: readonly JobStatus[],
+): string {
   const nodes = status.nodes.map(({ name, total, free, gpus, lagMs, isAway }) => [
     name,
     usage(total, free),
@@ -36,6 +45,14 @@ export function statusText(address: string, status: ClusterStatus): string {
     amounts(resources),
     note ?? '',
   ]);
+  const unfinished = jobs.filter(({ phase }) => phase === 'pending' || phase === 'running');
+  const rows = unfinished.map(({ id, phase, node, resources, note }) => [
+    id,
+    phase,
+    node ?? '',
+    amounts(resources),
+    note ?? '',
+  ]);
   const waiting = status.groups.filter(({ ready }) => !ready);
   return [
     `Cluster at ${address}: ${nodes.length} nodes, ${living.length} actors`,
@@ -44,6 +61,7 @@ export function statusText(address: string, status: ClusterStatus): string {
     ...(actors.length > 0
       ? ['', table(['actor', 'class', 'phase', 'node', 'resources', ''], actors)]
       : []),
+    ...(rows.length > 0 ? ['', table(['job', 'phase', 'node', 'resources', ''], rows)] : []),
     ...waiting.map(({ id, strategy, note }) => `\nPlacement group ${id} (${strategy}) ${note}`),
   ].join('\n');
 }

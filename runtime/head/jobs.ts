@@ -219,6 +219,9 @@ export function endJob(turn: Turn, job: JobRecord, end: JobEnd): void {
     if (id !== job.id) continue;
     endOwned(turn, process, why);
     turn.send(process, { kind: 'job.over', job: job.id, why });
+    // One without a link will not leave; after a restart of the head it may still come back.
+    const mayLeave = turn.state.ownersUntil !== undefined || turn.state.present.has(process);
+    if (!mayLeave) turn.state.members.delete(process);
   }
   for (const request of job.waiters) turn.reply(request, jobStatus(turn.state, job, turn.at));
   job.waiters = [];

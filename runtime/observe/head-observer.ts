@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../errors.js';
 import type { Effect, HeadEvent } from '../head/brain.js';
 import type { NodeId } from '../ids.js';
-import type { Message } from '../wire/messages.js';
+import type { Message, MessageKind } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import type { RequestBody } from '../wire/pending.js';
 import { type HeadView, LogHub } from './log-hub.js';
@@ -16,6 +16,9 @@ import { maxRuns, newestRuns } from './task-runs.js';
 const traceMs = 5_000;
 /** A store that does not answer within this is left out of a list. */
 const listMs = 2_000;
+
+/** A job was deleted, or one more has ended and the oldest is remembered no longer. */
+const forgetsJobs: ReadonlySet<MessageKind> = new Set(['job.delete', 'job.exited']);
 
 export class HeadObserver {
   readonly #head: HeadView;
@@ -82,6 +85,7 @@ export class HeadObserver {
   /** After every step of the brain. */
   stepped(event: HeadEvent, effects: readonly Effect[]): void {
     this.#logs.settle();
+    if ('message' in event && forgetsJobs.has(event.message.kind)) this.#logs.forgetJobs();
     this.#metrics.stepped(effects.filter(({ send }) => send.kind === 'actor.start').length);
     if (!('tick' in event)) return;
     this.#logs.tidy();

@@ -119,8 +119,11 @@ export class HostWatch {
           },
         );
       }
-      if (isGenerator(result)) return watched(result, (failed) => done(run, failed));
-      done(run, false);
+      if (isGenerator(result) && scope.stream) {
+        return watched(result, (failed) => done(run, failed));
+      }
+      // A generator that was not asked for as a stream is refused.
+      done(run, isGenerator(result));
       return result;
     };
   }

@@ -105,8 +105,13 @@ export class LogHub {
   tidy(): void {
     this.#routes.clear();
     this.#book.tidy((actor) => this.#isDead(actor));
-    this.#jobBook.forget((job) => !this.#isKnown(job));
+    this.forgetJobs();
     this.#jobBook.tidy((job) => this.#isDead(job));
+  }
+
+  /** Their ids may be given again, to jobs that have printed nothing yet. */
+  forgetJobs(): void {
+    this.#jobBook.forget((job) => !this.#isKnown(job));
   }
 
   #isKnown(source: LogSource): boolean {

@@ -34,6 +34,7 @@ const restMs = 1_000;
 export class ActorRunner {
   readonly #site: ActorSite;
   readonly #actors = new Map<ActorId, RunningActor>();
+  readonly #followed = new WeakSet<HostProcess>();
 
   constructor(site: ActorSite) {
     this.#site = site;
@@ -71,7 +72,7 @@ export class ActorRunner {
     const running: RunningActor = { host, label, spec, since, stopping: false };
     host.onOutput = this.#site.observer.begins(actor, label);
     this.#actors.set(actor, running);
-    void host.exited.then((exit) => this.#exited(actor, running, exit));
+    this.#follow(host);
     try {
       const [peer, file] = await Promise.all([
         this.#site.hosts.of(host),
@@ -94,11 +95,23 @@ export class ActorRunner {
     }
   }
 
+  /** Once for each host, however many task workers it serves one after the other. */
+  #follow(host: HostProcess): void {
+    if (this.#followed.has(host)) return;
+    this.#followed.add(host);
+    void host.exited.then((exit) => {
+      for (const [actor, running] of this.#actors) {
+        if (running.host === host) void this.#exited(actor, running, exit);
+      }
+    });
+  }
+
   /** The error of a failed start says more than the exit of the host that follows. */
   async #failStart(actor: ActorId, running: RunningActor, error: unknown): Promise<void> {
     const lost = error instanceof RuntimeError && error.code === 'E_PEER_LOST';
     if (!lost && this.#actors.delete(actor)) this.#report(actor, toWireError(error));
     await running.host.end();
+    this.#site.observer.exited(actor);
   }
 
   async stop(actor: ActorId): Promise<void> {
@@ -124,6 +137,8 @@ export class ActorRunner {
     if (!trace || !this.#actors.delete(actor)) return false;
     this.#site.observer.keep(trace);
     this.#site.observer.exited(actor);
+    // Until its next lease it belongs to nobody who could be told.
+    running.host.onOutput = () => undefined;
     this.#site.pool().keep(running.spec.code, running.host);
     const text = `${running.label} was stopped`;
     this.#report(actor, toWireError(new RuntimeError('E_ACTOR_DEAD', text)));

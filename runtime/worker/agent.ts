@@ -51,7 +51,7 @@ export interface AgentOptions {
   readonly log: Logger;
 }
 
-export const defaultReconnectMs = 60_000;
+const defaultReconnectMs = 60_000;
 
 const beatMs = 1_000;
 
@@ -74,6 +74,7 @@ export class Agent implements AsyncDisposable {
   readonly #hosts: HostLinks;
   #head: Peer | undefined;
   #hasJoined = false;
+  #isClosing = false;
   #pool: HostPool | undefined;
   #memory: MemoryWatch | undefined;
   #beats: NodeJS.Timeout | undefined;
@@ -103,7 +104,8 @@ export class Agent implements AsyncDisposable {
       },
       tellHead: (message) => {
         this.#roll.told(message);
-        this.#head?.send(message);
+        // What ends with its node is told by the end of the link: the head would place others here in its stead.
+        if (!this.#isClosing) this.#head?.send(message);
       },
       observer: this.#observer,
     };
@@ -208,6 +210,7 @@ export class Agent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true;
     clearInterval(this.#beats);
     this.#memory?.stop();
     await Promise.all([this.#actors.close(), this.#jobs.close()]);
@@ -222,6 +225,7 @@ export class Agent implements AsyncDisposable {
     if (this.#store.serve(peer, message) || this.#observer.serve(peer, message)) return;
     switch (message.kind) {
       case 'actor.start':
+        if (this.#isClosing) return;
         this.#roll.begins(message);
         void this.#actors.start(message);
         return;
@@ -229,6 +233,7 @@ export class Agent implements AsyncDisposable {
         void this.#actors.stop(message.actor);
         return;
       case 'job.start':
+        if (this.#isClosing) return;
         this.#roll.jobBegins(message.job);
         this.#jobs.start(message);
         return;

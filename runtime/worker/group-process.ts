@@ -73,6 +73,11 @@ export class GroupProcess {
     });
   }
 
+  /** It was killed, or is about to be gone for that reason. */
+  get isKilled(): boolean {
+    return this.#killed !== undefined;
+  }
+
   /** At once, because of `why`. */
   kill(why: string, code: Kill['code'] = 'E_ACTOR_DEAD'): void {
     this.#killed ??= { why, code };

@@ -103,7 +103,8 @@ export class JobRunner {
       end = { phase: 'failed', message: inOneLine(error) };
     }
     const { aborted, reason } = running.stop as { aborted: boolean; reason: unknown };
-    if (!aborted) return end;
+    // What has returned did so before it was asked to end.
+    if (!aborted || end.result !== undefined) return end;
     const { exitCode } = end;
     const known = exitCode === undefined ? {} : { exitCode };
     return reason === asked
@@ -153,7 +154,7 @@ export class JobRunner {
       const value = await peer.request(call, { signal: stop });
       return { phase: 'succeeded', result: resultText(value) };
     } catch (error) {
-      if (stop.aborted) await this.#settled(host);
+      if (stop.aborted && !(await this.#settled(host))) host.kill('it did not end in time');
       if (!(error instanceof LinkLostError)) throw error;
       return { phase: 'failed', message: `its process ${inWords(await host.exited)}` };
     } finally {
@@ -189,8 +190,8 @@ export class JobRunner {
     return { kind: 'call', actor, method: exportName, args: list, stream: false };
   }
 
-  /** The function's signal was aborted: it has some time to come to its end. */
-  async #settled(host: HostProcess): Promise<void> {
+  /** The function's signal was aborted: it has some time to come to its end. False if that was not enough. */
+  async #settled(host: HostProcess): Promise<boolean> {
     const deadline = performance.now() + graceMs;
     let isOver = false;
     void host.exited.then(() => {
@@ -199,21 +200,22 @@ export class JobRunner {
     while (!isOver && performance.now() < deadline) {
       const signal = AbortSignal.timeout(answerMs);
       const trace = await this.#site.hosts
-        .of(host)
-        .then((peer) => peer.request<HostTrace | null>({ kind: 'host.rest' }, { signal }))
+        .get(host.pid)
+        ?.request<HostTrace | null>({ kind: 'host.rest' }, { signal })
         .catch(() => null);
       this.#site.observer.keep(trace ?? undefined);
-      if (trace) return;
+      if (trace) return true;
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
+    return isOver;
   }
 
   async #end(host: HostProcess): Promise<void> {
     const signal = AbortSignal.timeout(answerMs);
-    const asked = this.#site.hosts
-      .of(host)
-      .then((peer) => peer.request<HostTrace>({ kind: 'host.stop' }, { signal }));
-    this.#site.observer.keep(await asked.catch(() => undefined));
+    const asked = host.isKilled
+      ? undefined
+      : this.#site.hosts.get(host.pid)?.request<HostTrace>({ kind: 'host.stop' }, { signal });
+    this.#site.observer.keep(await asked?.catch(() => undefined));
     await host.end();
   }
 }

@@ -6,6 +6,9 @@ import type { Message, MessageOf } from '../wire/messages.js';
 
 /** A head that was killed may have missed the last exits that it was told of; these are more than it can have. */
 const maxExits = 1_000;
+/** No more than the head remembers, and of all their results no more characters than these. */
+const maxJobExits = 200;
+const maxResults = 16 * 2 ** 20;
 const noBytes = new Uint8Array();
 
 export class NodeRoll {
@@ -51,10 +54,19 @@ export class NodeRoll {
         const { job, end } = message;
         this.#jobs.delete(job);
         this.#jobExits.set(job, { job, end });
-        const [oldest] = this.#jobExits.keys();
-        if (oldest !== undefined && this.#jobExits.size > maxExits) this.#jobExits.delete(oldest);
+        this.#boundJobExits();
         return;
       }
+    }
+  }
+
+  #boundJobExits(): void {
+    let results = 0;
+    for (const { end } of this.#jobExits.values()) results += end.result?.length ?? 0;
+    for (const [job, { end }] of this.#jobExits) {
+      if (this.#jobExits.size <= maxJobExits && results <= maxResults) return;
+      this.#jobExits.delete(job);
+      results -= end.result?.length ?? 0;
     }
   }
 

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { connect, startCluster } from '../../../runtime/index.js';
+import { isAlive } from '../../helpers/descendants.js';
 import { until } from '../../helpers/until.js';
 
 const actors = new URL('../../fixtures/actors/counter.js', import.meta.url);
@@ -108,4 +109,25 @@ test.serial('an actor that exits answers the call under way, and is not restarte
     await t.throwsAsync(notebook.lines(), { code: 'E_ACTOR_DEAD' });
     await t.throwsAsync(local.cluster.actor('n'), { code: 'E_NAME_UNKNOWN' });
   }
+});
+
+test.serial('what lives on a node that is stopped in peace goes on elsewhere', async (t) => {
+  await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
+  const { cluster } = local;
+  const lib = await cluster.load<Actors>(actors);
+  const counter = await lib.Counter.create({ maxRestarts: -1, maxTaskRetries: 1, resources: {} });
+  const node = await counter.node();
+  const schedulingStrategy = { node };
+  const busy = await lib.Counter.create({ schedulingStrategy });
+  const job = { command: 'echo "$PATCHBAY_JOB"', resources: { cpu: 1 } };
+  const other = await lib.Counter.create();
+  const id = await cluster.jobs.submit(job);
+  const agent = local.pids[1 + Number(node.slice(-1))]!;
+  process.kill(agent, 'SIGTERM');
+  await until('the node has stopped', () => !isAlive(agent));
+  t.not(await counter.node(), node);
+  await t.throwsAsync(busy.value(), { code: 'E_ACTOR_DEAD', message: /was lost/ });
+  t.is((await cluster.jobs.status(id)).phase, 'pending');
+  await other.kill();
+  t.is((await cluster.jobs.wait(id)).phase, 'succeeded');
 });

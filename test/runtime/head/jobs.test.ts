@@ -120,10 +120,21 @@ test('a job that no node can hold is refused and forgotten', (t) => {
   t.is(head.state.jobs.size, 0);
 });
 
+test('a process that worked for a job and has no link is forgotten with it', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 1 });
+  head.submit('j');
+  head.started('j', 'host');
+  t.is(head.state.members.size, 1);
+  t.deepEqual(kindsTo(head.ended('j'), 'host' as ProcessId), ['job.over']);
+  t.is(head.state.members.size, 0);
+});
+
 test('drivers that have joined a job lose what they own when it ends, and may make no more', (t) => {
   const head = new JobScript();
   head.join('a', { cpu: 9 });
   const mine = 'mine' as ProcessId;
+  head.joined(mine);
   head.submit('j');
   const joined = head.joinJob('j', mine);
   t.deepEqual(answer(joined.effects, joined.id), { value: null });

@@ -87,6 +87,7 @@ test.serial('whoever leaves while it runs leaves it running', async (t) => {
   t.is((await submitting.outcome).code, 0);
   const status = await terminal.run('job', 'status', 'long');
   t.regex(status.stdout, /^job +long\nphase +running\nentrypoint +echo begun; exec sleep 60\n/);
+  t.regex((await terminal.run('status')).stdout, /^long +running +n0$/m);
   const following = terminal.start('job', 'logs', 'long', '--follow');
   await following.printed(/begun/);
   const early = await terminal.run('job', 'delete', 'long');

@@ -51,10 +51,10 @@ test.serial('a command runs on a node, and its output is there after its end', a
 
 test.serial('ten thousand lines of a job that ends at once are all there', async (t) => {
   const { cluster } = t.context;
-  const id = await cluster.jobs.submit({ command: 'seq 1 9000' });
+  const id = await cluster.jobs.submit({ command: 'seq 1 10000' });
   const all = (await printedBy(cluster, id)).trimEnd().split('\n');
-  t.is(all.length, 9000);
-  t.is(all.at(-1), '9000');
+  t.is(all.length, 10_000);
+  t.is(all.at(-1), '10000');
 });
 
 test.serial('a failed command tells its exit code and its last words', async (t) => {
@@ -196,3 +196,24 @@ test.serial('a driver that has left its group is cut off when the job ends', asy
   process.kill(pid, 'SIGKILL');
   await (await cluster.actor<{ kill(): void }>('escaped-detached')).kill();
 });
+
+test.serial('a job under the id of one that was deleted has an output of its own', async (t) => {
+  const { cluster } = t.context;
+  for (const word of ['first', 'second']) {
+    await cluster.jobs.submit({ id: 'again', command: `echo ${word}` });
+    await cluster.jobs.wait('again');
+    t.is(await printedBy(cluster, 'again'), `${word}\n`);
+    await cluster.jobs.delete('again');
+  }
+});
+
+test.serial(
+  'of more lines than a job may print at once the first are kept, and the rest is told',
+  async (t) => {
+    const { cluster } = t.context;
+    const id = await cluster.jobs.submit({ command: 'seq 1 30000' });
+    const all = (await printedBy(cluster, id)).trimEnd().split('\n');
+    t.true(all.length >= 10_000 && all.length < 30_000, `${all.length}`);
+    t.regex(all.at(-1)!, /lines dropped/);
+  },
+);

@@ -1,10 +1,15 @@
 import test from 'ava';
-import type { ActorId } from '../../../runtime/ids.js';
+import type { ActorId, NodeId, ProcessId } from '../../../runtime/ids.js';
 import { chromeTrace } from '../../../runtime/observe/chrome-trace.js';
+import { HostWatch } from '../../../runtime/observe/host-watch.js';
 import { UsageSum } from '../../../runtime/observe/process-usage.js';
 import type { HostTrace } from '../../../runtime/observe/reports.js';
 import { SpanRing } from '../../../runtime/observe/span-ring.js';
 import { TaskCounts } from '../../../runtime/observe/task-counts.js';
+import { ActorRef, type Address } from '../../../runtime/wire/address.js';
+import type { Endpoint } from '../../../runtime/wire/endpoint.js';
+
+const address: Address = { process: 'p' as ProcessId, machine: 'm', unix: '', url: 'ws://h:1' };
 
 type Span = readonly [name: string, start: number, ms: number, failed?: boolean];
 
@@ -150,4 +155,19 @@ test('processor time does not fall when a process ends', (t) => {
   t.deepEqual(usage.sample([1], read), { cpuSeconds: 13, rssBytes: 100 });
   t.deepEqual(usage.sample([], read), { cpuSeconds: 13, rssBytes: 0 });
   t.true(new UsageSum().sample([process.pid]).rssBytes > 2 ** 20);
+});
+
+test('a generator that was not asked for as a stream does not seem to run for ever', (t) => {
+  const watch = new HostWatch({ peers: new Map() } as unknown as Endpoint);
+  const counting = (async function* () {
+    yield 1;
+  })();
+  const invoke = watch.watch(() => counting, 'task');
+  const signal = new AbortController().signal;
+  invoke('count', [], { stream: false, signal });
+  const ref = new ActorRef('a' as ActorId, 'n' as NodeId, 'task worker', address);
+  t.deepEqual(
+    watch.runs(ref, 10).map(({ name, phase }) => [name, phase]),
+    [['count', 'failed']],
+  );
 });
