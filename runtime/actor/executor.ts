@@ -113,6 +113,11 @@ export class Executor {
     }
   }
 
+  /** A call of the runtime's own: it has its turn, however many wait. */
+  runInTurn(from: AnswerSink, call: MessageOf<'call'>): void {
+    if (!this.#isDraining) this.#enqueue(from, call);
+  }
+
   /** Nothing runs, so nothing waits either. */
   get isIdle(): boolean {
     return this.#all.size === 0;

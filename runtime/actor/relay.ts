@@ -27,7 +27,9 @@ export class RelayOutbound implements Outbound {
   readonly #mapped = new WeakSet<object>();
   readonly #refs = new Map<string, WeakRef<ObjectRef<unknown>>>();
   readonly #gone = new FinalizationRegistry<string>((id) => {
-    if (!this.#refs.get(id)?.deref()) this.#refs.delete(id);
+    if (this.#refs.get(id)?.deref()) return;
+    this.#refs.delete(id);
+    this.#later('letGo', id);
   });
 
   /**
@@ -100,6 +102,7 @@ export class RelayOutbound implements Outbound {
     });
     this.#refs.set(id, new WeakRef(ref));
     this.#gone.register(ref, id);
+    this.#later('hold', locator);
     return ref;
   }
 
@@ -119,15 +122,25 @@ export class RelayOutbound implements Outbound {
     return this.#host.request({ kind: 'call', actor: relay, method, args, stream: false });
   }
 
+  /** Encoded when what is being decoded now is done. */
+  #later(method: string, ...args: readonly unknown[]): void {
+    this.#host.send({ kind: 'tell', actor: relay, method, args });
+  }
+
   #tell(method: string, ...args: readonly unknown[]): void {
     this.#host.tell({ kind: 'tell', actor: relay, method, args });
   }
 }
 
 /** On the host: what the thread asked for, done over the host's links. */
-export const relayInvoke =
-  (outbound: Outbound, objects: Objects): Invoke =>
-  (how, [ref, method, args], { signal }) => {
+export const relayInvoke = (outbound: Outbound, objects: Objects): Invoke => {
+  /** What the thread holds refs to: the host shows interest for it. */
+  const held = new Map<string, ObjectRef<unknown>>();
+  return (how, [ref, method, args], { signal }) => {
+    if (how === 'letGo') return void held.delete(ref as string);
+    if (how === 'hold' && ref instanceof ObjectLocator) {
+      return void held.set(ref.id, objects.borrow(ref));
+    }
     if (ref instanceof ObjectLocator) return findFor(objects, ref, method as string);
     if (ref instanceof ObjectPlace) return placeFor(objects, how, ref);
     if (how === 'unpin') return objects.shared.unpin(ref as Pinned);
@@ -147,6 +160,7 @@ export const relayInvoke =
         throw new RuntimeError('E_METHOD', `the relay has no method ${how}`);
     }
   };
+};
 
 const findFor = (objects: Objects, locator: ObjectLocator, lost: string): Promise<unknown> => {
   const ref = objects.borrow(locator);

@@ -8,7 +8,7 @@ import type { ActorId } from '../ids.js';
 import type { Message } from '../wire/messages.js';
 import { encodeValue } from '../wire/value.js';
 import { CallScope } from './call-scope.js';
-import type { Executor, Invoke } from './executor.js';
+import type { AnswerSink, Executor, Invoke } from './executor.js';
 import type { ActorClass } from './instance.js';
 
 /** Encoded; more is refused, for the head keeps it. */
@@ -37,6 +37,7 @@ export function hasSnapshots({ name, prototype }: ActorClass): boolean {
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
+  readonly #sink: AnswerSink = { send: (answer) => this.#taken(answer) };
   #timer: NodeJS.Timeout | undefined;
   #takenAt = Number.NEGATIVE_INFINITY;
 
@@ -71,7 +72,7 @@ export class Snapshots {
     this.#takenAt = performance.now();
     const { executor, actor } = this.#options;
     const call = { id: 0, actor, method: 'snapshot', args: [], stream: false } as const;
-    executor()?.receive({ send: (answer) => this.#taken(answer) }, { kind: 'call', ...call });
+    executor()?.runInTurn(this.#sink, { kind: 'call', ...call });
   }
 
   #taken(answer: Message): void {

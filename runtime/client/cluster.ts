@@ -147,12 +147,20 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
     const objects = new Objects({ endpoint, home: () => store.home, revive });
     const head = (): Promise<Peer> => Promise.resolve(peer);
     const outbound: EndpointOutbound = new EndpointOutbound(endpoint, head);
-    const peer: Peer = await endpoint.connect(address, {
-      timeoutMs,
-      greeting: () => (logs ? [{ kind: 'log.want', wanted: true }] : []),
-    });
-    // Refs that this program passes on are fetched from it.
-    await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
+    let peer: Peer;
+    try {
+      peer = await endpoint.connect(address, {
+        timeoutMs,
+        greeting: () => (logs ? [{ kind: 'log.want', wanted: true }] : []),
+      });
+      // Refs that this program passes on are fetched from it.
+      await endpoint.listen({ host: await localAddressTowards(address), port: 0 });
+    } catch (error) {
+      objects.close();
+      await endpoint.close('it could not connect');
+      store.close();
+      throw error;
+    }
     const own = namespace === undefined ? {} : { namespace };
     return new Cluster(address, endpoint, peer, logs, store, { head, outbound, objects, ...own });
   }

@@ -91,7 +91,10 @@ export class Objects {
     const inside: Exportable[] = [];
     const stored = this.#stored(value, inside);
     stored.catch(() => undefined);
-    return this.own<T>((lost) => (lost ? this.#lostFor(lost, inside) : stored));
+    const ref = this.own<T>((lost) => (lost ? this.#lostFor(lost, inside) : stored));
+    // From now on its store hears that it is wanted, also if nobody awaits it for long.
+    ref.found().catch(() => undefined);
+    return ref;
   }
 
   /** The result of a task, which shall outlive this process: its place in the node's store if it is large. */

@@ -67,7 +67,10 @@ export class SharedValues {
     const key = nanoid(12);
     const range = await this.#allocate(home, key, layout.bytes);
     const into = range && this.#views.unwatched(range);
-    if (!into) return undefined;
+    if (!into) {
+      if (range) this.#giveUp(home, key);
+      return undefined;
+    }
     writeValue(packed, layout, into);
     const store = this.#endpoint.to(home.address);
     store.send({ kind: 'store.seal', key });
@@ -88,12 +91,22 @@ export class SharedValues {
       home && bytes > 0 ? await this.#allocate(home, key, headerRoom + bytes) : undefined;
     const pinned = home && range ? { key, store: home.address, range } : undefined;
     const buffer = pinned && this.#views.open(pinned);
-    if (!buffer) return new Class(length);
+    if (!buffer) {
+      if (home && range) this.#giveUp(home, key);
+      return new Class(length);
+    }
     this.#allocated.set(buffer, pinned);
     const array = new Class(buffer, headerRoom, length);
     // Memory that others have used before.
     new Uint8Array(buffer).fill(0);
     return array;
+  }
+
+  /** Memory that this process cannot map is of no use to it. */
+  #giveUp({ address }: HomeStore, key: string): void {
+    const store = this.#endpoint.to(address);
+    store.send({ kind: 'store.free', keys: [key] });
+    store.send({ kind: 'store.unpin', keys: [key] });
   }
 
   /**

@@ -228,11 +228,12 @@ export class ObjectStore {
   async #fetch(place: ObjectPlace, by: ProcessId, pid: number): Promise<MemoryRange | null> {
     if (!this.#memory.isThere) return null;
     const { key } = place;
-    if (!this.#table.get(key)) {
-      const fetching = this.#fetching.get(key) ?? this.#pull(place);
+    let fetching = this.#fetching.get(key);
+    if (!fetching && !this.#table.get(key)) {
+      fetching = this.#pull(place).finally(() => this.#fetching.delete(key));
       this.#fetching.set(key, fetching);
-      await fetching.finally(() => this.#fetching.delete(key));
     }
+    await fetching;
     return this.#pin(key, by, pid);
   }
 

@@ -97,6 +97,7 @@ export class StoreMemory {
   close(): void {
     this.#isClosed = true;
     this.#opened?.memory.close();
+    this.#opened = undefined;
     removeStoreFolder(this.#options.folder);
   }
 

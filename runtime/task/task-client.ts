@@ -74,8 +74,7 @@ export class TaskClient {
     this.#objects = objects;
   }
 
-  submit(task: Task): ObjectRef<unknown> {
-    const stop = new TaskStop(task.options);
+  submit(task: Task, stop: TaskStop = new TaskStop(task.options)): ObjectRef<unknown> {
     const { exportName, options } = task;
     const made = stop.settle(this.#attempts(task, stop), exportName, options.timeoutMs);
     const origin: Origin = {};
@@ -104,28 +103,37 @@ export class TaskClient {
 
   /** Items of an `async *` function. The lease is held until the last item. A stream is not tried again. */
   async *stream(task: Task): AsyncGenerator<unknown> {
-    const stop = new TaskStop(task.options);
-    const args = await resolved(task.args);
-    const pool = this.#poolFor(task);
-    let open: (lease: WorkerLease) => void = () => undefined;
-    let done: () => void = () => undefined;
-    const lease = new Promise<WorkerLease>((resolve) => {
-      open = resolve;
+    const { exportName, options } = task;
+    const stop = new TaskStop(options);
+    const givenUp = stop.given(exportName, options.timeoutMs);
+    let end: (lost?: unknown) => void = () => undefined;
+    const held = new Promise<void>((resolve, reject) => {
+      end = (lost) => (lost === undefined ? resolve() : reject(lost));
     });
-    const held = new Promise<void>((resolve) => {
-      done = resolve;
-    });
-    const end = pool.submit((opened) => {
-      open(opened);
-      return held;
-    });
+    // Only the pool wants to know.
+    held.catch(() => undefined);
     try {
-      const opened = await Promise.race([lease, end.then(() => lease)]);
-      yield* opened.stream(task.exportName, args, stop.signal);
+      const args = await Promise.race([resolved(task.args), givenUp]);
+      const lease = await Promise.race([this.#leaseFor(task, held), givenUp]);
+      yield* lease.stream(exportName, args, stop.signal);
+    } catch (error) {
+      if (isLost(error)) end(error);
+      throw stop.isStopped ? stop.error(exportName, options.timeoutMs) : error;
     } finally {
-      done();
+      end();
       stop.stop();
     }
+  }
+
+  /** A lease for as long as `held` is open; if that rejects the lease is gone. */
+  #leaseFor(task: Task, held: Promise<void>): Promise<WorkerLease> {
+    return new Promise((resolve, reject) => {
+      const used = this.#poolFor(task).submit((lease) => {
+        resolve(lease);
+        return held;
+      });
+      used.catch(reject);
+    });
   }
 
   close(): void {
@@ -141,6 +149,8 @@ export class TaskClient {
         if (!(found instanceof ObjectPlace)) return;
         origin.recipe = this.#lineage.recipeOf(task, isRef);
         this.#lineage.note(ref, origin);
+        // From now on its store hears that it is wanted, also if nobody awaits it for long.
+        ref.found().catch(() => undefined);
       },
       // Whoever awaits the ref hears of it.
       () => undefined,
@@ -158,7 +168,9 @@ export class TaskClient {
     }
     recipe.again++;
     const task = this.#taskOf(recipe, what);
-    return this.#attempts(task, new TaskStop(task.options));
+    // Whoever happens to ask now may give up: others wait for the same value.
+    const stop = new TaskStop(task.options, null);
+    return stop.settle(this.#attempts(task, stop), task.exportName, task.options.timeoutMs);
   }
 
   #taskOf({ task, ingredients }: Recipe, what: string): Task {
@@ -168,7 +180,10 @@ export class TaskClient {
       if ('value' in one) return one.value;
       const living = one.ref.deref();
       if (living) return living;
-      if (one.recipe) return this.submit(this.#taskOf(one.recipe, what));
+      if (one.recipe) {
+        const lost = this.#taskOf(one.recipe, what);
+        return this.submit(lost, new TaskStop(lost.options, null));
+      }
       const text = `${what}; it cannot be made again, because nobody holds its argument ${place} any more: keep that ref, or run the task again`;
       throw new RuntimeError('E_OBJECT_LOST', text);
     });
@@ -204,12 +219,12 @@ export class TaskClient {
   #findPool(code: CodeId, options: TaskOptions): LeasePool<WorkerLease> {
     const placement = placementSpec(options);
     const { resources } = placement;
-    const { maxCalls, name } = options;
+    const { maxCalls } = options;
     if (maxCalls !== undefined && !(Number.isInteger(maxCalls) && maxCalls >= 1)) {
       throw new RuntimeError('E_OPTION', `maxCalls ${maxCalls} must be a whole number from 1`);
     }
     const amounts = Object.entries(resources).sort();
-    const key = JSON.stringify([code, amounts, { ...placement, resources: 0 }, maxCalls, name]);
+    const key = JSON.stringify([code, amounts, { ...placement, resources: 0 }, maxCalls]);
     const known = this.#pools.get(key);
     if (known) return known;
     const reusable = maxCalls === undefined && !resources['gpu'];

@@ -10,8 +10,6 @@ export interface TaskOptions extends PlacementOptions {
   /** From submission to result, waiting included; then it is cancelled and rejects with `E_TIMEOUT`. @default none */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Shown in `patchbay status`. @default the function's name */
-  readonly name?: string;
   /** The process is ended after so many tasks, for code that leaks. @default never */
   readonly maxCalls?: number;
 }

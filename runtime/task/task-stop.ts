@@ -16,8 +16,11 @@ export class TaskStop {
   readonly #others: AbortSignal | undefined;
   readonly #onOthers: (() => void) | undefined;
 
-  constructor({ signal, timeoutMs }: TaskOptions) {
-    const parent = callSignal();
+  /** @param parent Of the call that submits it; null for a task that outlives whoever asks for it. */
+  constructor(
+    { signal, timeoutMs }: TaskOptions,
+    parent: AbortSignal | null = callSignal() ?? null,
+  ) {
     if (!signal && !parent && timeoutMs === undefined) return;
     const others = AbortSignal.any([
       ...(signal ? [signal] : []),
@@ -46,14 +49,25 @@ export class TaskStop {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#reason = reason;
+    this.#ignoreOthers();
     this.#controller?.abort(reason);
     this.#told?.();
+  }
+
+  /** Rejects when the task is given up. */
+  given(exportName: string, timeoutMs: number | undefined): Promise<never> {
+    const given = new Promise<never>((_, reject) => {
+      this.#told = () => reject(this.error(exportName, timeoutMs));
+      if (this.#isStopped) this.#told();
+    });
+    given.catch(() => undefined);
+    return given;
   }
 
   /** The result, or at once an error when the task is given up. */
   settle<T>(result: Promise<T>, exportName: string, timeoutMs: number | undefined): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#told = () => reject(this.#error(exportName, timeoutMs));
+      this.#told = () => reject(this.error(exportName, timeoutMs));
       if (this.#isStopped) this.#told();
       result.then(
         (value) => {
@@ -70,10 +84,15 @@ export class TaskStop {
 
   #done(): void {
     this.#told = undefined;
+    this.#ignoreOthers();
+  }
+
+  #ignoreOthers(): void {
     if (this.#onOthers) this.#others?.removeEventListener('abort', this.#onOthers);
   }
 
-  #error(exportName: string, timeoutMs: number | undefined): RuntimeError {
+  /** What whoever waits for the task hears when it was given up. */
+  error(exportName: string, timeoutMs: number | undefined): RuntimeError {
     const reason = this.#reason;
     const isTimeout = reason instanceof Error && reason.name === 'TimeoutError';
     return isTimeout

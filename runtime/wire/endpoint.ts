@@ -154,7 +154,9 @@ export class Endpoint {
     const known = this.#peers.get(address.process);
     if (known) return known;
     const peer = this.#newPeer(address.process, 'host');
-    if (address.process === this.process) peer.attach(memoryLoop());
+    if (this.#closed) {
+      peer.fail(new LinkLostError('E_CLOSED', 'this process has left the cluster'));
+    } else if (address.process === this.process) peer.attach(memoryLoop());
     else void this.#dialUntilLinked(address, peer);
     return peer;
   }

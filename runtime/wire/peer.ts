@@ -171,7 +171,8 @@ export class Peer {
     return new Promise<Value>((resolve, reject) => {
       const onAbort = (): void => {
         this.#pending.forget(id);
-        this.send({ kind: 'cancel', id }, 'control');
+        // Not before the request itself: the peer would then run it to its end.
+        this.send({ kind: 'cancel', id }, lane);
         reject(aborted(signal!));
       };
       const settle =
@@ -202,7 +203,7 @@ export class Peer {
       credit: (count) => this.send({ kind: 'stream.credit', id, count }, 'control'),
       cancel: () => {
         this.#pending.forget(id);
-        this.send({ kind: 'cancel', id }, 'control');
+        this.send({ kind: 'cancel', id });
       },
     });
     if (this.#closed !== undefined || this.#isAway) {

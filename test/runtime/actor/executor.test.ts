@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { Executor, type Invoke } from '../../../runtime/actor/executor.js';
+import { Snapshots } from '../../../runtime/actor/snapshots.js';
 import type { ActorId, ProcessId } from '../../../runtime/ids.js';
 import type { Message, MessageOf } from '../../../runtime/wire/messages.js';
 import { streamWindow } from '../../../runtime/wire/stream.js';
@@ -268,4 +269,36 @@ test('methods of a concurrency group have places of their own', async (t) => {
   endings.get('a')!();
   await turn();
   t.deepEqual(log.slice(4), ['work b']);
+});
+
+test('a snapshot has its turn, however many calls wait', async (t) => {
+  const states: Uint8Array[] = [];
+  const done: (() => void)[] = [];
+  const snapshots = new Snapshots({
+    label: 'a',
+    actor,
+    executor: () => executor,
+    send: (state) => states.push(state),
+    everyMs: 0,
+  });
+  const invoke: Invoke = (method) =>
+    method === 'snapshot' ? 1 : new Promise<void>((resolve) => done.push(resolve));
+  const executor = new Executor({
+    invoke: snapshots.watch(invoke),
+    maxConcurrency: 1,
+    maxPending: 1,
+    onLostError: () => undefined,
+  });
+  const sink = new Sink();
+  for (const id of [1, 2]) executor.receive(sink, call(id, 'm'));
+  // After the first call the second one takes the only place for calls that wait.
+  for (let n = 0; n < 2; n++) {
+    while (done.length === 0) await turn();
+    done.shift()!();
+  }
+  while (states.length < 2) await turn();
+  t.deepEqual(
+    sink.sent.map(({ kind }) => kind),
+    ['reply', 'reply'],
+  );
 });

@@ -189,3 +189,10 @@ test('several drivers call one actor, each in its own order', async (t) => {
   }
   await Promise.all(drivers.map((driver) => driver.close()));
 });
+
+test.serial('a program that could not connect is as it was before', async (t) => {
+  const before = process.listenerCount('exit');
+  const refused = connect({ address: 'ws://127.0.0.1:1', token: 'x' });
+  await t.throwsAsync(refused, { code: 'E_UNREACHABLE' });
+  t.is(process.listenerCount('exit'), before);
+});

@@ -1,11 +1,12 @@
 /** A store and those who misuse it, over real sockets. */
 
+import { closeSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { MappedViews } from '../../../runtime/object/mapped-views.js';
 import { ObjectStore } from '../../../runtime/store/object-store.js';
 import { newStoreFolder } from '../../../runtime/store/store-folder.js';
-import type { Address } from '../../../runtime/wire/address.js';
+import { type Address, ObjectPlace } from '../../../runtime/wire/address.js';
 import type { MemoryRange } from '../../../runtime/wire/messages.js';
 import type { Peer } from '../../../runtime/wire/peer.js';
 import { type Opened, openEndpoint } from '../../helpers/endpoints.js';
@@ -170,4 +171,45 @@ test('a path that leads elsewhere is not mapped', (t) => {
     const pinned = { key: 'k', store: {} as Address, range };
     t.throws(() => views.open(pinned), { code: 'E_PROTOCOL' });
   }
+});
+
+test('whoever wants a copy that is being pulled hears it if the pull fails, and may try again', async (t) => {
+  await using setting = await openStore(16 << 20);
+  const bytes = 8 << 20;
+  const asked: Peer[] = [];
+  const source = await openEndpoint({
+    events: {
+      message: (peer, message) => {
+        asked.push(peer);
+        if (message.kind !== 'store.pin') return;
+        const range: MemoryRange = { file: '', size: 0, offset: 0, bytes };
+        peer.send({ kind: 'reply', id: message.id, value: range });
+      },
+    },
+  });
+  const { peer } = await setting.caller();
+  const fetch = (): Promise<unknown> => {
+    const place = new ObjectPlace('k', bytes, 'source', source.address);
+    return peer.request({ kind: 'store.fetch', place, pid });
+  };
+  const first = t.throwsAsync(fetch(), { code: 'E_OBJECT_LOST' });
+  await until('the first part is asked for', () => asked.length > 1);
+  const second = t.throwsAsync(fetch(), { code: 'E_OBJECT_LOST' });
+  await source[Symbol.asyncDispose]();
+  await first;
+  await second;
+  t.deepEqual(setting.store.list(), []);
+});
+
+test('a store that was closed has no memory to give, and touches no file that is opened later', async (t) => {
+  await using setting = await openStore();
+  const { peer } = await setting.caller();
+  await allocate(peer, 'a', 10);
+  setting.store.close();
+  const file = join(tempFolder('later'), 'file');
+  writeFileSync(file, '');
+  const fds = Array.from({ length: 8 }, () => openSync(file, 'r+'));
+  t.is(await allocate(peer, 'b', 1 << 19), null as unknown as MemoryRange);
+  t.is(statSync(file).size, 0);
+  for (const fd of fds) closeSync(fd);
 });

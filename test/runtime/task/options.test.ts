@@ -64,3 +64,22 @@ test.serial(
     t.is(await (await other.actor<{ add(): number }>('t', 'mine')).add(), 3);
   },
 );
+
+test.serial(
+  'a stream that waits for a process can be given up, and a dead one is not leased again',
+  async (t) => {
+    await using local = await startCluster({ workers: 1, resources: { cpu: 1 } });
+    const lib = await local.cluster.load<Tasks>(tasks);
+    const tally = await lib.Tally.create({ resources: {} });
+    const running = lib.countAbort(tally);
+    await until('the processor is taken', async () => (await tally.count()) === 1);
+    const first = async (stream: AsyncGenerator<number>) => (await stream.next()).value;
+    await t.throwsAsync(first(lib.upTo.with({ timeoutMs: 50 }).stream(3)), { code: 'E_TIMEOUT' });
+    await t.throwsAsync(first(lib.upTo.with({ signal: AbortSignal.abort() }).stream(3)), {
+      code: 'E_ABORTED',
+    });
+    running.cancel();
+    await t.throwsAsync(first(lib.dyingStream.stream()), { code: 'E_ACTOR_DEAD' });
+    t.is(await lib.square.with({ retries: 0 })(3), 9);
+  },
+);

@@ -130,3 +130,14 @@ test('closing does not wait for a peer that has stopped reading', async (t) => {
   await Promise.all([a.endpoint.close(), a.endpoint.close()]);
   t.regex(await b.left(), /closed/);
 });
+
+test('an endpoint that was closed dials nobody any more', async (t) => {
+  const a = await openEndpoint();
+  await using b = await openEndpoint();
+  await a.endpoint.close();
+  await t.throwsAsync(a.endpoint.to(b.address).request(call(1)), {
+    code: 'E_PEER_LOST',
+    message: /left the cluster/,
+  });
+  t.is(b.endpoint.peers.size, 0);
+});

@@ -95,6 +95,18 @@ test('an abort rejects at once and tells the other side', async (t) => {
   t.is(await cancelled, 1);
 });
 
+test('a request that is given up as soon as it is made is heard of before its end', async (t) => {
+  const heard: string[] = [];
+  const { left } = peerPair((_, { kind }) => heard.push(kind));
+  const controller = new AbortController();
+  const given = left.request(call(1), { signal: controller.signal });
+  controller.abort();
+  await t.throwsAsync(given, { code: 'E_ABORTED' });
+  while (heard.length < 2) await turn();
+  t.deepEqual(heard, ['call', 'cancel']);
+  left.close('done');
+});
+
 test('a peer that goes away rejects what waits for it, and says so once to each side', async (t) => {
   const { left, right, ends } = peerPair(() => undefined);
   const waiting = [left.request(call()), left.stream(call()).next()];
