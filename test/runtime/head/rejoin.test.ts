@@ -373,3 +373,19 @@ test('an actor that is restarted after the head was goes on from its snapshot', 
   const [begun] = starts(head.rejoin('a', [], { exits: [actor] }));
   t.deepEqual(begun?.snapshot, Uint8Array.of(2));
 });
+
+test('a snapshot that was taken meanwhile is told before the rejoin, also of one that was being started', (t) => {
+  const head = oneNode();
+  const options = { maxRestarts: 1 };
+  const [old, young] = [head.living(options), starts(head.create(options).effects)[0]!.actor];
+  head.crash();
+  head.joined(agentOf('a'));
+  for (const actor of [old, young]) {
+    head.message(agentOf('a'), { kind: 'actor.snapshot', actor, state: Uint8Array.of(7) });
+  }
+  const begun = starts(head.rejoin('a', [], { exits: [old, young] }));
+  t.deepEqual(
+    begun.map(({ snapshot }) => [...snapshot]),
+    [[7], [7]],
+  );
+});
