@@ -87,7 +87,8 @@ export function findActor(
 
 export function keepSnapshot(turn: Turn, { actor: id, state }: MessageOf<'actor.snapshot'>): void {
   const actor = turn.state.actors.get(id);
-  if (actor?.state.phase !== 'alive') return;
+  // After a restart of the head it may come before the news that the actor is alive.
+  if (!actor || !('claim' in actor.state)) return;
   actor.snapshot = state;
   turn.touched.snapshots.add(id);
 }

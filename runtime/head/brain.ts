@@ -161,7 +161,9 @@ function cancel(turn: Turn, request: Request): void {
     if (group.state.phase === 'waiting') turn.fail(request, givenUp);
     removeGroup(turn, group.id);
   }
+  const waits = [...turn.state.jobs.values()].some(({ waiters }) => waiters.some(same));
   forgetWaiter(turn, request.from, request.id);
+  if (waits) turn.fail(request, givenUp);
 }
 
 /** Whatever an event has freed or asked for: let those go on that can, oldest first. */

@@ -4,6 +4,7 @@ import { RuntimeError } from '../errors.js';
 import { type GroupId, newGroupId } from '../ids.js';
 import type { MessageOf } from '../wire/messages.js';
 import { endActor } from './actor-end.js';
+import { isHere } from './place.js';
 import { placeGroup } from './place-group.js';
 import { claim, release } from './room.js';
 import {
@@ -84,9 +85,16 @@ export function removeGroup(turn: Turn, id: GroupId, request?: Request): void {
   turn.hasChanged = true;
 }
 
-/** A removed group keeps its resources until its last actor is dead: no GPU is ever given to two. */
+/**
+ * A removed group keeps its resources until its last actor is dead: no GPU is ever given to two. Of task workers on a
+ * node that is away the head knows nothing yet.
+ */
 export function finishRemoval(turn: Turn, group: GroupRecord): void {
   if (group.state.phase !== 'removing') return;
+  for (const bundle of group.bundles) {
+    const node = bundle.claim && turn.state.nodes.get(bundle.claim.node);
+    if (node && !isHere(node)) return;
+  }
   for (const { spec, state } of turn.state.actors.values()) {
     if (spec.bundle?.group === group.id && state.phase !== 'dead') return;
   }

@@ -4,7 +4,7 @@ import { open } from 'lmdb';
 import { messageOf } from '../errors.js';
 
 try {
-  const rows = open({ path: process.argv[2]!, readOnly: true });
+  const rows = open({ path: process.argv[2]!, readOnly: true, noSubdir: false });
   for (const { key, value } of rows.getRange()) if (!key) throw new Error(`no key for ${value}`);
 } catch (error) {
   process.stderr.write(messageOf(error));

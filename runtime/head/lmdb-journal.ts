@@ -48,7 +48,12 @@ export class LmdbJournal implements Journal {
       }
       // Most processes never need a journal.
       const { open } = await import('lmdb');
-      const rows: RootDatabase<unknown, string> = open({ path: folder, noSync: true });
+      const rows: RootDatabase<unknown, string> = open({
+        path: folder,
+        noSync: true,
+        // A name with a dot would be taken for that of a file.
+        noSubdir: false,
+      });
       // Constructor arguments are in it.
       for (const file of files) chmodSync(join(folder, file), 0o600);
       const journal = new LmdbJournal(folder, rows);

@@ -4,7 +4,7 @@ import { type LabelSelector, mismatch } from '../labels.js';
 import type { Quantities } from '../resources.js';
 import type { GroupStrategy } from '../wire/actor-spec.js';
 import { emptyCluster, isHere, notBack, type Placement } from './place.js';
-import { idleRoom, misfit, type Room, takeFrom } from './room.js';
+import { idleRoom, misfit, type Room, takeFrom, whole } from './room.js';
 import type { NodeRecord } from './state.js';
 
 /** A node for every bundle, or none at all. */
@@ -78,7 +78,10 @@ function spreadOver(
     return false;
   };
   if (placeFrom(0)) return { ok: true, place: chosen };
-  return { ok: false, certain: tries < maxTries, why: why ?? ['too many ways to place it'] };
+  // A share goes to the fullest GPU that has it; other splits are not tried.
+  const shares = bundles.filter(({ gpu = 0 }) => gpu > 0 && gpu < whole).length;
+  const certain = tries < maxTries && shares < 2;
+  return { ok: false, certain, why: why ?? ['too many ways to place it'] };
 }
 
 const sizeOf = (need: Quantities): number => Math.max(0, ...Object.values(need));
@@ -113,12 +116,14 @@ function packOnOne(
   roomOf: (node: NodeRecord) => Room,
 ): Spread {
   const why: string[] = [];
+  let certain = true;
   for (const node of nodes) {
     const result = spreadOver([node], bundles, 'pack', roomOf);
     if (result.ok) return result;
+    certain &&= result.certain;
     why.push(...result.why);
   }
-  return { ok: false, certain: true, why };
+  return { ok: false, certain, why };
 }
 
 const whyNot = (

@@ -2,6 +2,7 @@
 
 import { RuntimeError, toWireError } from '../errors.js';
 import type { ProcessId } from '../ids.js';
+import type { ActorSpec } from '../wire/actor-spec.js';
 import type { LivingActor } from '../wire/living.js';
 import type { Message, MessageOf } from '../wire/messages.js';
 import { actorExited, endActor, roomOf } from './actor-end.js';
@@ -118,11 +119,16 @@ function adopt(turn: Turn, node: NodeRecord, told: LivingActor): ActorRecord {
   state.actors.set(actor.id, actor);
   const room = roomOf(state, actor, claim);
   if (room) take(room, claim);
-  if (isReplaced || !isTaskWorker(spec) || isOrphan(state, owner)) {
+  const isUnwanted = isReplaced || !isTaskWorker(spec) || isOrphan(state, owner);
+  if (isUnwanted || !isGroupReady(state, spec)) {
     endActor(turn, actor, new RuntimeError('E_ACTOR_DEAD', `${actor.label} belongs to nobody`));
   }
   return actor;
 }
+
+/** One that is being removed ends its actors, also those of which the head hears only now. */
+const isGroupReady = ({ groups }: HeadState, { bundle }: ActorSpec): boolean =>
+  bundle === undefined || groups.get(bundle.group)?.state.phase === 'ready';
 
 /** Once the grace is over. */
 const isOrphan = (state: HeadState, owner: ProcessId): boolean =>

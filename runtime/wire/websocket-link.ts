@@ -23,7 +23,12 @@ export interface LinkLimits {
   readonly socketBytes: number;
   /** Ping this often. @default 5_000 */
   readonly pingMs: number;
-  /** A peer that is silent for so many pings is lost. @default 3 */
+  /**
+   * A peer that is silent for so many pings is lost. Infinity sends none: the kernel asks a peer only over a connection on
+   * which nothing is under way.
+   *
+   * @default 3
+   */
   readonly silentPings: number;
   /** A peer that does not answer the closing within this is cut off. @default 2_000 */
   readonly closeMs: number;
@@ -104,8 +109,11 @@ export class WebSocketLink implements Link {
       ),
     );
     if (this.#socket.readyState === this.#socket.CLOSED) this.#end('socket closed');
-    this.#pings = setInterval(() => this.#ping(), this.#limits.pingMs);
-    this.#pings.unref();
+    const { pingMs, silentPings } = this.#limits;
+    if (Number.isFinite(silentPings)) {
+      this.#pings = setInterval(() => this.#ping(), pingMs);
+      this.#pings.unref();
+    }
     this.#socket.resume();
   }
 

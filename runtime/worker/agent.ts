@@ -163,7 +163,8 @@ export class Agent implements AsyncDisposable {
       prewarm = 1,
       reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
     } = this.#options;
-    const greeting = (): Message[] => (this.#hasJoined ? [this.#roll.tell(this.id)] : []);
+    const greeting = (): Message[] =>
+      this.#hasJoined ? [...this.#roll.takeMissed(), this.#roll.tell(this.id)] : [];
     this.#head = await this.#endpoint.connect(headUrl, { timeoutMs, greeting });
     const address = await this.#endpoint.listen({
       host: bind,
@@ -244,7 +245,8 @@ export class Agent implements AsyncDisposable {
         this.#end(message.why);
         return;
       case 'actor.snapshot':
-        this.#head?.send(message);
+        if (this.#head?.linked) this.#head.send(message);
+        else this.#roll.missed(message);
         return;
       case 'host.ready':
         this.#hosts.ready(message.pid, peer);

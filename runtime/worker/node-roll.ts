@@ -17,6 +17,8 @@ export class NodeRoll {
   /** Oldest first. */
   readonly #exits: ActorExit[] = [];
   readonly #jobExits = new Map<JobId, JobExit>();
+  /** The last of each actor that was taken without a head to keep it. */
+  readonly #missed = new Map<ActorId, MessageOf<'actor.snapshot'>>();
 
   begins({ kind: _, snapshot: _s, spec, ...start }: MessageOf<'actor.start'>): void {
     this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
@@ -58,6 +60,18 @@ export class NodeRoll {
         return;
       }
     }
+  }
+
+  /** There is no head that could keep it now. */
+  missed(snapshot: MessageOf<'actor.snapshot'>): void {
+    this.#missed.set(snapshot.actor, snapshot);
+  }
+
+  /** To be told before the exits, with which actors begin anew. */
+  takeMissed(): readonly MessageOf<'actor.snapshot'>[] {
+    const missed = [...this.#missed.values()];
+    this.#missed.clear();
+    return missed;
   }
 
   #boundJobExits(): void {

@@ -148,8 +148,13 @@ test.serial('what ended while the head was away is told after it is back', async
   // The driver may not have noticed the death when it calls: then the call is tried again.
   const options = { maxRestarts: 1, maxTaskRetries: 1, args: [10] as [number] };
   const restarting = await lib.Counter.create(options);
+  const notes = await lib.Notebook.create({ maxRestarts: 1, maxTaskRetries: 1 });
   const pids = await Promise.all([mortal.pid(), restarting.pid()]);
   await opened.killHead();
+  await notes.write('while the head was away');
+  // Its snapshot has been taken before it answers another call.
+  await notes.lines();
+  notes.tell.die();
   for (const pid of pids) process.kill(pid, 'SIGKILL');
   await allGone(pids);
   const dead = t.throwsAsync(mortal.add(1), { code: 'E_ACTOR_DEAD', message: /died of SIGKILL/ });
@@ -157,7 +162,8 @@ test.serial('what ended while the head was away is told after it is back', async
   await opened.startHead();
   await dead;
   t.is(await alive, 11);
-  await restarting.kill();
+  t.deepEqual(await notes.lines(), ['while the head was away']);
+  await Promise.all([restarting.kill(), notes.kill()]);
   await until('all resources are free again', () => isFree(driver));
 });
 

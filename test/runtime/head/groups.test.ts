@@ -82,6 +82,16 @@ test('a group larger than the whole cluster is refused at once, however many its
   t.is(errorOf(answer(effects, id))?.code, 'E_NO_ROOM');
 });
 
+for (const strategy of ['pack', 'strict-pack'] as const) {
+  test(`${strategy}: shares of GPUs that might fit in another order are not refused for ever`, (t) => {
+    const head = new HeadScript();
+    head.join('a', {}, ['g0', 'g1']);
+    const shares = [0.44, 0.28, 0.28, 0.36, 0.32, 0.32].map((gpu) => ({ gpu }));
+    t.deepEqual(head.group(shares, strategy).effects, []);
+    t.regex(refusalOf(head.group([{ gpu: 3 }, { gpu: 0.5 }], strategy)) ?? '', /^E_NO_ROOM/);
+  });
+}
+
 test('actors live in the bundle they name, and on its node', (t) => {
   const head = new HeadScript();
   head.join('a', one);

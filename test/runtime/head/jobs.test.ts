@@ -315,3 +315,16 @@ test('a job whose node does not come back has failed', (t) => {
   head.tick(60_000);
   t.regex(head.status('j').note!, /its node a was lost \(not back 60 s after/);
 });
+
+for (const kind of ['job.wait', 'job.kill'] as const) {
+  test(`a ${kind} that is given up is answered once, so that nobody keeps it`, (t) => {
+    const head = new JobScript();
+    head.join('a', { cpu: 1 });
+    head.submit('j');
+    head.started('j');
+    const { id } = head.of(kind, 'j');
+    t.regex(refusalOf({ id, effects: head.cancel(id) }) ?? '', /^E_ABORTED: /);
+    t.is(answer(head.cancel(id), id), undefined);
+    t.is(answer(head.ended('j'), id), undefined);
+  });
+}

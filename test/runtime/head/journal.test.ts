@@ -156,6 +156,17 @@ test('lmdb: a damaged file is told from a good one, and can be forgotten', async
   }
 });
 
+test('lmdb: the name of a folder may have a dot', async (t) => {
+  const folder = join(newFolder(), 'head.example');
+  const journal = await LmdbJournal.open(folder);
+  journal.write([{ key: 'a', value: 1 }]);
+  await journal.close();
+  t.true(existsSync(join(folder, 'data.mdb')));
+  const again = await LmdbJournal.open(folder);
+  t.deepEqual(sorted(again), [['a', 1]]);
+  await again.remove();
+});
+
 test('lmdb: a folder that cannot be one is an E_JOURNAL, and other files in it are left alone', async (t) => {
   const folder = newFolder();
   mkdirSync(folder, { recursive: true });

@@ -53,6 +53,41 @@ test('a group stays reserved, and actors are placed in it once its node is back'
   t.deepEqual(head.free, { a: { cpu: 0 } });
 });
 
+for (const removedBefore of [true, false]) {
+  const when = removedBefore ? 'before its head died' : 'before its node was back';
+  test(`a group that was removed ${when} keeps its GPU until the task that has it is dead`, (t) => {
+    const head = new HeadScript();
+    head.join('a', { cpu: 2 }, ['g0']);
+    const { id, effects } = head.group([{ cpu: 1, gpu: 1 }]);
+    const group = groupOf(answer(effects, id));
+    const resources = { cpu: 1, gpu: 1 };
+    const worker = head.living({ ...task, bundle: { group, index: 0 }, resources });
+    if (removedBefore) head.removeGroup(group);
+    head.crash();
+    head.joined(driver);
+    const removal = head.removeGroup(group);
+    t.deepEqual(removal.effects, []);
+    const next = head.create({ resources });
+    const back = head.rejoin('a', [worker]);
+    t.deepEqual([stops(back).map(({ actor }) => actor), starts(back)], [[worker], []]);
+    const after = head.exited(worker);
+    t.deepEqual(answer(after, removal.id), { value: null });
+    t.is(starts(after).length, 1);
+    t.is(refOf(answer(head.alive(starts(after)[0]!.actor), next.id))?.label, 'Counter');
+  });
+}
+
+test('a removed group is gone when its node, which was away, is lost', (t) => {
+  const head = new HeadScript({ rejoinTimeoutMs: 60_000 });
+  head.join('a', { cpu: 1 });
+  const { id, effects } = head.group([{ cpu: 1 }]);
+  head.crash();
+  head.joined(driver);
+  const removal = head.removeGroup(groupOf(answer(effects, id)));
+  t.deepEqual(removal.effects, []);
+  t.deepEqual(answer(head.tick(60_000), removal.id), { value: null });
+});
+
 test('a creator that asks again gets the actor it asked for, once', (t) => {
   const head = oneNode();
   const first = head.create({ name: 'c' });
@@ -337,4 +372,20 @@ test('an actor that is restarted after the head was goes on from its snapshot', 
   head.crash();
   const [begun] = starts(head.rejoin('a', [], { exits: [actor] }));
   t.deepEqual(begun?.snapshot, Uint8Array.of(2));
+});
+
+test('a snapshot that was taken meanwhile is told before the rejoin, also of one that was being started', (t) => {
+  const head = oneNode();
+  const options = { maxRestarts: 1 };
+  const [old, young] = [head.living(options), starts(head.create(options).effects)[0]!.actor];
+  head.crash();
+  head.joined(agentOf('a'));
+  for (const actor of [old, young]) {
+    head.message(agentOf('a'), { kind: 'actor.snapshot', actor, state: Uint8Array.of(7) });
+  }
+  const begun = starts(head.rejoin('a', [], { exits: [old, young] }));
+  t.deepEqual(
+    begun.map(({ snapshot }) => [...snapshot]),
+    [[7], [7]],
+  );
 });

@@ -108,6 +108,20 @@ test('a peer that is silent is given up, one that only listens is not', async (t
   t.deepEqual([a.ends, b.ends], [[], []]);
 });
 
+test('a peer that may be silent for ever is not pinged, so that TCP can find out that it is gone', async (t) => {
+  await using pair = await socketPair('tcp', { pingMs: 10, silentPings: Number.POSITIVE_INFINITY });
+  receive(pair.a);
+  receive(pair.b);
+  let pings = 0;
+  for (const socket of pair.sockets) socket.on('ping', () => pings++);
+  // Another pair with as short a time shows that it has passed.
+  await using other = await socketPair('tcp', { pingMs: 10 });
+  receive(other.a);
+  receive(other.b);
+  for (let seen = 0; seen < 5; seen++) await once(other.sockets[0], 'ping');
+  t.is(pings, 0);
+});
+
 test('data counts as a sign of life, although its pong is late', async (t) => {
   await using pair = await socketPair('tcp', { pingMs: 20 });
   const talking = receive(pair.a);

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { JobId, NodeId } from '../../../runtime/ids.js';
+import type { ActorId, JobId, NodeId } from '../../../runtime/ids.js';
 import { NodeRoll } from '../../../runtime/worker/node-roll.js';
 
 test('what a restarted head is told of jobs that have ended is bounded, the newest stay', (t) => {
@@ -17,4 +17,14 @@ test('what a restarted head is told of jobs that have ended is bounded, the newe
   for (let n = 300; n < 400; n++) end(n, 256 * 1024);
   t.is(told().length, 64);
   t.is(told().at(-1), 'j399');
+});
+
+test('of the snapshots that no head has kept the last of each actor is told, once', (t) => {
+  const roll = new NodeRoll();
+  const [a, b] = ['a', 'b'] as [ActorId, ActorId];
+  const of = (actor: ActorId, n: number) =>
+    ({ kind: 'actor.snapshot', actor, state: Uint8Array.of(n) }) as const;
+  for (const snapshot of [of(a, 1), of(b, 2), of(a, 3)]) roll.missed(snapshot);
+  t.deepEqual(roll.takeMissed(), [of(a, 3), of(b, 2)]);
+  t.deepEqual(roll.takeMissed(), []);
 });
