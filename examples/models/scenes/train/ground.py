@@ -77,7 +77,9 @@ def paint_water(canvas: Canvas) -> None:
         trough = (smoothstep(0.3, 1.0, -wave) * 0.05)[..., None]
         colour = colour + crest * canvas.ambient * mix(WHITE, canvas.sun, 0.5) - trough
     if canvas.sun_radius:
-        path = np.exp(-(((canvas.x - canvas.sun_x) / (canvas.sun_radius * 0.8 + 0.07 * depth)) ** 2))
+        path = np.exp(
+            -(((canvas.x - canvas.sun_x) / (canvas.sun_radius * 0.8 + 0.07 * depth)) ** 2)
+        )
         glitter = path * np.clip(0.35 + 0.65 * smoothstep(-0.1, 0.5, ripples), 0, 1) * 0.7
         strength = {"night": 0.8, "day": 0.45}.get(canvas.scene.time, 1)
         colour = colour + glitter[..., None] * canvas.sun * strength

@@ -122,9 +122,7 @@ def paint_rainbow(canvas: Canvas) -> None:
 
 def paint_clouds(canvas: Canvas) -> None:
     time, overcast = canvas.scene.time, canvas.scene.sky == "overcast"
-    field = plane_noise(
-        canvas.rng, canvas.width, canvas.height, 2.2 * canvas.aspect, 5.5, 4, 0.48
-    )
+    field = plane_noise(canvas.rng, canvas.width, canvas.height, 2.2 * canvas.aspect, 5.5, 4, 0.48)
     least = -0.8 if overcast else 0.25
     above = smoothstep(canvas.horizon + 0.02, canvas.horizon - 0.16, canvas.y)
     cover = smoothstep(least, least + 0.85, field) * above
