@@ -39,7 +39,6 @@ def main() -> None:
     parser.add_argument(
         "--shrink", type=int, default=1, help="divide the pictures' sides on the sheet"
     )
-    parser.add_argument("--colours", type=int, default=0, help="palette of so many colours; 0: all")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -54,8 +53,6 @@ def main() -> None:
         pixels = pipeline(prompt, width, height, args.steps, args.guidance, seed)
         picture = Image.fromarray(pixels).resize(cell, Image.LANCZOS)
         sheet.paste(picture, (number % columns * cell[0], number // columns * cell[1]))
-    if args.colours:
-        sheet = sheet.quantize(args.colours, dither=Image.Dither.FLOYDSTEINBERG)
     sheet.save(args.out, optimize=True)
 
 

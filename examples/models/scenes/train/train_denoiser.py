@@ -3,8 +3,8 @@
     python -m train.train_denoiser --data data --resume . --minutes 66 --out scenes.pt
     python -m train.train_denoiser --data data --resume scenes.pt --minutes 66 --out scenes.pt
 
-The checkpoint holds the averaged weights, which are what is exported, and beside them the raw weights, the optimizer and the
-step. It is written every two minutes.
+The checkpoint holds the averaged weights, which are what is exported, and beside them the raw weights, the optimizer
+and the step. It is written every two minutes.
 """
 
 import argparse
