@@ -1,0 +1,1 @@
+"""How the model `scenes` is made: renderer, networks, training, export and evaluation. See README.md beside this."""
