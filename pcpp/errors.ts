@@ -29,3 +29,7 @@ export class PcppError extends Error {
     this.code = code;
   }
 }
+
+/** Also of an error that came from another process. */
+export const hasCode = (error: unknown, code: PcppErrorCode): error is Error =>
+  error instanceof Error && 'code' in error && error.code === code;

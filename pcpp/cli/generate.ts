@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { readToken } from '../../runtime/cli/index.js';
 import { connect, startCluster } from '../../runtime/index.js';
 import { type RequestedMode, requestedModes } from '../engine/generation-request.js';
@@ -23,6 +23,7 @@ import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
+import { number, size } from './arguments.js';
 import { ProgressBar } from './progress-bar.js';
 import { summary } from './summary.js';
 
@@ -223,17 +224,4 @@ function writable(file: string): string {
   } catch (cause) {
     throw new PcppError('E_OPTION', `cannot write ${file}: ${String(cause)}`, { cause });
   }
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value))
-    throw new InvalidArgumentError('Expected a number.');
-  return value;
-}
-
-function size(text: string): readonly [number, number] {
-  const match = /^(\d+)x(\d+)$/.exec(text);
-  if (!match) throw new InvalidArgumentError('Expected WIDTHxHEIGHT, such as 512x512.');
-  return [Number(match[1]), Number(match[2])];
 }

@@ -2,9 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { isGuided } from '../engine/guidance.js';
-import { PcppError } from '../errors.js';
+import { hasCode, PcppError } from '../errors.js';
 import { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
 import { type BorderCut, borderCuts } from '../partition/plan.js';
@@ -12,6 +12,7 @@ import { type Wire, wires } from '../partition/wire.js';
 import { compilePatchGraph, type PatchGraphShape } from '../rewrite/compile.js';
 import { writePatchGraph } from '../rewrite/graph-cache.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
+import { counts, integer, numbers, size } from './arguments.js';
 import { describeModel, describeSites, describeTraffic } from './model-report.js';
 
 export interface ShapeOptions {
@@ -101,7 +102,7 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
     console.log(describeSites(sites, shape.height));
     console.log(describeTraffic(sites, shape.height, options));
   } catch (error) {
-    if (!(error instanceof PcppError && error.code === 'E_GRAPH')) throw error;
+    if (!hasCode(error, 'E_GRAPH')) throw error;
     console.log(`It runs on one device only (--mode single). ${error.message}`);
   }
 }
@@ -114,28 +115,4 @@ async function compile(path: string, options: ShapeOptions): Promise<void> {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { width, batch, payload } = shape;
   console.log(`${written}: latent width ${width}, batch ${batch}, ${payload}, ${seconds} s`);
-}
-
-function integer(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError('Expected a whole number from 1.');
-}
-
-function numbers(text: string): readonly number[] {
-  const values = text.split(',').map(Number);
-  if (values.every((value) => Number.isFinite(value)) && !/(^|,)\s*(,|$)/.test(text)) return values;
-  throw new InvalidArgumentError('Expected numbers with commas between them.');
-}
-
-export function counts(text: string): readonly number[] {
-  const values = numbers(text);
-  if (values.every((value) => Number.isInteger(value) && value >= 1)) return values;
-  throw new InvalidArgumentError('Expected whole numbers from 1 with commas between them.');
-}
-
-export function size(text: string): readonly [number, number] {
-  const match = /^(\d+)x(\d+)$/.exec(text);
-  if (!match) throw new InvalidArgumentError('Expected WIDTHxHEIGHT, such as 512x512.');
-  return [Number(match[1]), Number(match[2])];
 }

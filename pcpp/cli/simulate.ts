@@ -6,11 +6,12 @@ import { table } from '../../runtime/cli/index.js';
 import { startCluster } from '../../runtime/index.js';
 import { generationDefaults } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
-import { PcppError } from '../errors.js';
+import { hasCode, PcppError } from '../errors.js';
 import { type Fleet, type Simulated, simulate } from '../partition/simulate.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { compilePatchGraph } from '../rewrite/compile.js';
-import { counts, size, subjectOf } from './model.js';
+import { counts, integer, positive, share, size } from './arguments.js';
+import { subjectOf } from './model.js';
 
 interface SimulateOptions {
   readonly model: string;
@@ -34,16 +35,16 @@ export function addSimulate(program: Command): void {
     .description('seconds and speed-up of an image on devices that are not here, by forecast')
     .requiredOption('--model <dir>', 'model directory, or a folder with model.onnx')
     .option('--size <WxH>', "pixels (default: the model's own)", size)
-    .option('--batch <number>', "2 with guidance, otherwise 1 (default: the model's own)", positive)
-    .option('--steps <number>', 'denoising steps', positive, 50)
-    .option('--warmup <steps>', 'whole-image steps at the start (default: 4 of 50)', positive)
+    .option('--batch <number>', "2 with guidance, otherwise 1 (default: the model's own)", integer)
+    .option('--steps <number>', 'denoising steps', integer, 50)
+    .option('--warmup <steps>', 'whole-image steps at the start (default: 4 of 50)', integer)
     .option('--devices <numbers>', 'numbers of devices, with commas', counts, [1, 2, 4, 8])
     .option('--step-ms <ms>', 'of one device, a whole step (default: measured here)', positive)
     .option('--fixed-share <share>', 'of a step, what does not shrink with its rows', share, 0.1)
     .option('--rate <rate>', 'of a link, in each direction', rate, rate('25Gbit'))
     .option('--latency <time>', 'from device to device', latency, latency('50us'))
     .option('--border <fraction>', "share of a neighbour's rows that is read", share, 0.3)
-    .option('--border-age <steps>', 'steps that borders are old: 1 or 2', positive, 1)
+    .option('--border-age <steps>', 'steps that borders are old: 1 or 2', integer, 1)
     .addOption(new Option('--wire <precision>', 'of borders').choices(wires).default('fp16'))
     .action(print);
 }
@@ -67,7 +68,7 @@ async function print(options: SimulateOptions): Promise<void> {
     try {
       return rowOf(simulate(sites, fleet, { steps, warmupSteps, plan: rules }, devices));
     } catch (error) {
-      if (!(error instanceof PcppError && error.code === 'E_PARTITION')) throw error;
+      if (!hasCode(error, 'E_PARTITION')) throw error;
       return [`${devices}`, 'too many devices', '-', '-'];
     }
   });
@@ -106,27 +107,21 @@ async function fleetOf(options: SimulateOptions, height: number): Promise<Fleet>
       link,
     };
   }
+  if (batch !== undefined && batch > 2) {
+    throw new PcppError(
+      'E_OPTION',
+      `batch ${batch} is not measured here, only 1 and 2: give --step-ms`,
+    );
+  }
   await using local = await startCluster({ workers: 1 });
   await using pipeline = await openPipeline(local.cluster, { model: resolve(model), devices: 1 });
   const { devices, ...costs } = await pipeline.costs({
     prompt: '',
     ...(pixels ? { width: pixels[0], height: pixels[1] } : {}),
-    // Without guidance there is one entry in the batch.
-    ...(batch === 1 ? { guidanceScale: 1 } : {}),
+    // Guidance doubles the batch.
+    ...(batch === undefined ? {} : { guidanceScale: batch }),
   });
   return { ...costs, device: devices[0]!, link };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError('Expected a number above 0.');
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('Expected a number in 0..1.');
 }
 
 /** @returns Bytes per second. */

@@ -1,11 +1,12 @@
 /** Mode `auto`: what a request becomes on the devices of one pipeline. They are measured once for each size. */
 
 import { nanoid } from 'nanoid';
+import { hasCode, type PcppErrorCode } from '../errors.js';
 import type { Costs } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { type Choice, chooseWay } from '../partition/planner.js';
 import { GenerationJob } from './generation-job.js';
-import type { GenerationRequest } from './generation-request.js';
+import { type GenerationRequest, parseRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { measureCosts } from './measure.js';
 import type { Device } from './pipeline.js';
@@ -24,20 +25,29 @@ export class AutoMode {
 
   /**
    * @param devices All of the pipeline's. Of them `request.devices` may be taken, at most.
+   * @param signal Ends measuring, if there is any.
    * @throws PcppError what is wrong with the request, or the error of a device.
    */
-  async choose(request: GenerationRequest, devices: readonly Device[]): Promise<AutoChoice> {
-    const { mode: _, devices: most = devices.length, ...rest } = request;
+  async choose(
+    request: GenerationRequest,
+    devices: readonly Device[],
+    signal?: AbortSignal,
+  ): Promise<AutoChoice> {
+    const { mode: _, devices: most = devices.length, ...rest } = parseRequest(request);
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const available = Math.min(most, devices.length);
     if (available === 1) return alone('one device: there is no other');
-    const whole = await wholeOrRefusal(devices[0]!, settings);
+    const whole = await orRefusal('E_GRAPH', devices[0]!.plan(settings, 1));
     if (typeof whole === 'string') return alone(`one device: ${whole}`);
     if (whole.height < 2 * whole.sites.downsampling) {
       return alone(`one device: ${whole.height} latent rows cannot be shared`);
     }
-    const costs = await this.#measure(request, settings, devices, whole);
+    const costs = await orRefusal(
+      'E_PARTITION',
+      this.#measure(request, settings, devices, whole, signal),
+    );
+    if (typeof costs === 'string') return alone(`one device: ${costs}`);
     const { evaluations: steps, warmupSteps } = settings;
     const { borderFraction, wire } = request;
     const choice = chooseWay(
@@ -60,7 +70,7 @@ export class AutoMode {
    * @throws PcppError `E_GRAPH` if the model's graph cannot be split, or the error of a device.
    */
   async costs(request: GenerationRequest, devices: readonly Device[]): Promise<Costs> {
-    const { mode: _, devices: __, ...rest } = request;
+    const { mode: _, devices: __, ...rest } = parseRequest(request);
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const whole = await devices[0]!.plan(settings, 1);
     return this.#measure(request, settings, devices, whole);
@@ -71,17 +81,20 @@ export class AutoMode {
     settings: GenerationSettings,
     devices: readonly Device[],
     whole: PatchPlan,
+    signal?: AbortSignal,
   ): Promise<Costs> {
     const { width, height, batch } = whole;
     const key = [width, height, batch, settings.borderPayload].join(' ');
     let costs = this.#known.get(key);
     if (!costs) {
       const pair = devices.slice(0, 2);
+      const options = signal ? { signal } : {};
       costs = measureCosts(
         devices,
         request,
         whole,
-        (trial) => new GenerationJob(nanoid(10), pair, this, trial, {}, Promise.resolve()).result,
+        (trial) =>
+          new GenerationJob(nanoid(10), pair, this, trial, options, Promise.resolve()).result,
       );
       this.#known.set(key, costs);
       // An abort, for one, says nothing of the next time.
@@ -91,17 +104,12 @@ export class AutoMode {
   }
 }
 
-/** The image as one patch, or why it cannot be split. */
-async function wholeOrRefusal(
-  device: Device,
-  settings: GenerationSettings,
-): Promise<PatchPlan | string> {
+/** What was asked for, or why the image cannot be split: the text of an error with this code. */
+async function orRefusal<T>(code: PcppErrorCode, asked: PromiseLike<T>): Promise<T | string> {
   try {
-    return await device.plan(settings, 1);
+    return await asked;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'E_GRAPH') {
-      return error.message;
-    }
+    if (hasCode(error, code)) return error.message;
     throw error;
   }
 }

@@ -153,7 +153,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
 
   async #choose(request: GenerationRequest): Promise<AutoChoice> {
     const devices = this.#devices.map((_, patch) => this.#call(patch));
-    const choice = await this.#auto.choose(request, devices);
+    const choice = await this.#auto.choose(request, devices, this.#signal);
     this.#log.push({ kind: 'choice', choice });
     return choice;
   }

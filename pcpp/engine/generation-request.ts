@@ -104,6 +104,9 @@ export const generationDefaults: {
   warmupShare: 4 / 50,
 };
 
+/** Characters of a wrong value that an error shows. */
+const shownLength = 100;
+
 interface Rule {
   readonly expected: string;
   readonly accepts: (value: unknown) => boolean;
@@ -130,7 +133,11 @@ const picture: Rule = {
   expected: 'an RGB image: width, height and three bytes for every pixel',
   accepts: (value) => {
     const { width, height, data } = (value ?? {}) as Partial<Record<keyof RgbImage, unknown>>;
-    return data instanceof Uint8Array && data.length === 3 * Number(width) * Number(height);
+    const isSide = (side: unknown): boolean => Number.isSafeInteger(side) && Number(side) > 0;
+    const isSize = isSide(width) && isSide(height);
+    return (
+      isSize && data instanceof Uint8Array && data.length === 3 * Number(width) * Number(height)
+    );
   },
 };
 
@@ -182,5 +189,16 @@ export function parseRequest(value: unknown): GenerationRequest {
   return Object.fromEntries(given) as unknown as GenerationRequest;
 }
 
-const show = (value: unknown): string =>
-  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+/** In a line of an error: of pictures only how large they are. */
+function show(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  const text = JSON.stringify(value, function (this: Record<string, unknown>, key, told: unknown) {
+    // A Buffer has been turned into a list of numbers by now.
+    const own = this[key];
+    return ArrayBuffer.isView(own) ? `${own.byteLength} bytes` : told;
+  });
+  return text === undefined ? String(value) : shortened(text);
+}
+
+const shortened = (text: string): string =>
+  text.length <= shownLength ? text : `${text.slice(0, shownLength)}...`;

@@ -1,5 +1,6 @@
 /** What the planner has to know of the devices of a pipeline, measured on them in a few steps. */
 
+import { hasCode } from '../errors.js';
 import {
   type Costs,
   type DecodeCost,
@@ -9,8 +10,8 @@ import {
   secondsOfRows,
 } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
-import { type Strip, stripsOf } from '../partition/strips.js';
 import { type Tensor, takeRows } from '../tensor.js';
+import { decodingOf } from './decode-image.js';
 import type { GenerationResult } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
@@ -50,7 +51,11 @@ export async function measureCosts(
   for (const patches of splits.filter((split) => split <= units)) {
     const measured = await Promise.all(
       devices.map((device) => device.timePatch(settings, conditioning, patches)),
-    );
+    ).catch((error: unknown) => {
+      // Patches as thin as that may be too thin for what convolutions reach; thicker ones have been measured.
+      if (patches > splits[0]! && hasCode(error, 'E_PARTITION')) return [];
+      throw error;
+    });
     for (const [index, time] of measured.entries()) times[index]!.push(time);
   }
   const second = devices[1];
@@ -68,7 +73,7 @@ export async function measureCosts(
       : 0;
   return {
     encode: prompt.seconds,
-    decode: await decodeCost(devices.slice(0, 2), settings.latent),
+    decode: await decodeCost(devices, settings.latent),
     single,
     devices: costs,
     link,
@@ -117,7 +122,10 @@ function exchangeCost(
   return Math.max(0, (stepMs[stepMs.length >> 1] ?? 0) / 1000 - Math.max(...alone) - way);
 }
 
-/** Half an image, with what its pixels depend on, beside a neighbour that does the same; and a whole one alone. */
+/**
+ * Half an image, with what its pixels depend on, beside a neighbour that does the same; and a whole one alone. Strips are
+ * for devices that would all decode them, as a job asks too.
+ */
 async function decodeCost(
   devices: readonly Device[],
   size: GenerationSettings['latent'],
@@ -131,10 +139,13 @@ async function decodeCost(
   const whole = (await timedTwice(() => first.decode(latent))).seconds;
   const reach = await first.decoderReach(size);
   if (reach.kind === 'whole' || height < 2) return { whole };
-  const [{ reads, keeps }] = stripsOf(reach, [0, height >> 1, height]) as [Strip, Strip];
+  const others = await Promise.all(devices.slice(1).map((device) => device.decoderReach(size)));
+  const [strip] = decodingOf([reach, ...others], [0, height >> 1, height]).strips;
+  if (!strip) return { whole };
+  const { reads, keeps } = strip;
   const part = takeRows(latent, ...reads);
   const half = await timedTwice(() =>
-    Promise.all(devices.map((device) => device.decode(part, keeps))),
+    Promise.all(devices.slice(0, 2).map((device) => device.decode(part, keeps))),
   );
   const cost = rowCost([reads[1] - reads[0], half.seconds], [height, whole]);
   return { whole, strips: { cost, reach } };

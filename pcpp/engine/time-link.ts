@@ -14,12 +14,13 @@ export interface ProbedDevice {
   probed(trial: string, version: number): Promise<void>;
 }
 
-/** Keeps messages of trials until they are asked for. */
+/** Notes which messages of a trial have come. */
 export class LinkProbe {
-  readonly #mailbox = new VersionedMailbox<Uint8Array>();
+  /** How long each was: the messages themselves would stay here after the trial. */
+  readonly #mailbox = new VersionedMailbox<number>();
 
   put(trial: string, version: number, bytes: Uint8Array): Promise<void> {
-    return this.#mailbox.put(trial, version, bytes);
+    return this.#mailbox.put(trial, version, bytes.byteLength);
   }
 
   async take(trial: string, version: number): Promise<void> {

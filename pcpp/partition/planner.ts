@@ -1,6 +1,6 @@
 /** Which devices, border fraction and wire make an image soonest, and why. Pure: costs in, a choice with its reason out. */
 
-import { PcppError } from '../errors.js';
+import { hasCode } from '../errors.js';
 import { type Costs, forecastSeconds, type Run, type TimeForecast } from './cost.js';
 import { type PatchPlan, planPatches } from './plan.js';
 import type { Wire } from './wire.js';
@@ -87,12 +87,27 @@ function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
   const single: Candidate = { way: { mode: 'single' }, forecast: forecastSeconds(run, costs) };
   const shared = presetsFor(input).flatMap(({ borderFraction, wire }) =>
     Array.from({ length: Math.max(0, devices - 1) }, (_, index): Candidate[] => {
-      const way: Way = { mode: 'pcpp', devices: index + 2, borderFraction, wire };
-      const plan = planFor(input.whole, way);
-      return plan ? [{ way, forecast: forecastSeconds({ ...run, plan }, costs) }] : [];
+      const way = { mode: 'pcpp', devices: index + 2, borderFraction, wire } as const;
+      const candidate = candidateOf(input.whole, way, run, costs);
+      return candidate ? [candidate] : [];
     }).flat(),
   );
   return [single, ...shared];
+}
+
+/** @returns undefined if the image has too few rows for so many devices, or for what the model's convolutions reach. */
+function candidateOf(
+  whole: PatchPlan,
+  way: Extract<Way, { mode: 'pcpp' }>,
+  run: Run,
+  costs: Costs,
+): Candidate | undefined {
+  try {
+    return { way, forecast: forecastSeconds({ ...run, plan: planFor(whole, way) }, costs) };
+  } catch (error) {
+    if (hasCode(error, 'E_PARTITION')) return undefined;
+    throw error;
+  }
 }
 
 /** What the user fixed replaces what a preset says; presets that differ in nothing else are one. */
@@ -105,28 +120,25 @@ function presetsFor({ borderFraction, wire }: PlannerInput): readonly Preset[] {
   return fixed.filter((_, index) => texts.indexOf(texts[index]!) === index);
 }
 
-/** @returns undefined if the image has too few rows for so many devices. */
 function planFor(
   { sites, height, width, batch, borderCut, age }: PatchPlan,
   { devices: patches, borderFraction, wire }: Extract<Way, { mode: 'pcpp' }>,
-): PatchPlan | undefined {
+): PatchPlan {
   const mode = 'pcpp';
   const rules = { mode, borderFraction, borderCut, wire, age } as const;
-  try {
-    return planPatches(sites, { height, width, batch, patches, ...rules });
-  } catch (error) {
-    if (error instanceof PcppError && error.code === 'E_PARTITION') return undefined;
-    throw error;
-  }
+  return planPatches(sites, { height, width, batch, patches, ...rules });
 }
 
 function explain(chosen: Candidate, others: readonly Candidate[]): string {
   const seconds = ({ forecast }: Candidate): string => `${forecast.total.toFixed(2)} s`;
   const rest = others.map((other) => `${nameOf(other.way)} ${seconds(other)}`).join(', ');
   if (others.length === 0) return `${nameOf(chosen.way)}, ${seconds(chosen)} forecast`;
-  return chosen.way.mode === 'single'
-    ? `one device is faster: ${seconds(chosen)} forecast; ${rest}${reasonOf(others)}`
-    : `${nameOf(chosen.way)}: ${seconds(chosen)} forecast; ${rest}`;
+  if (chosen.way.mode !== 'single') {
+    return `${nameOf(chosen.way)}: ${seconds(chosen)} forecast; ${rest}`;
+  }
+  const isFaster = others.every(({ forecast }) => chosen.forecast.total < forecast.total);
+  const verdict = isFaster ? 'is faster' : 'is as fast';
+  return `one device ${verdict}: ${seconds(chosen)} forecast; ${rest}${reasonOf(others)}`;
 }
 
 function nameOf(way: Way): string {

@@ -14,7 +14,7 @@ import { compilePatchGraph, type PatchGraph, type PatchGraphShape } from './comp
 import type { GraphSites } from './sites.js';
 
 /** Goes up whenever the same model would give another patch graph. */
-const compilerVersion = 1;
+const compilerVersion = 2;
 
 const folderName = 'patch-graphs';
 
@@ -23,7 +23,7 @@ interface Described {
   readonly sample: string;
   readonly output: string;
   readonly hasExternalData: boolean;
-  /** SHA-256 of the graph file. */
+  /** SHA-256 of the graph file and of everything above. */
   readonly hash: string;
 }
 
@@ -58,8 +58,9 @@ export async function readPatchGraph(
   try {
     const bytes = await readFile(`${file}.onnx`);
     const found = described.parse(JSON.parse(await readFile(`${file}.json`, 'utf8')));
-    if (found.hash !== createHash('sha256').update(bytes).digest('hex')) return undefined;
-    const { sites, sample, output } = found;
+    const { hash, ...description } = found;
+    if (hash !== hashOf(bytes, description)) return undefined;
+    const { sites, sample, output } = description;
     const folder = found.hasExternalData ? { externalDataFolder: dirname(unetFile) } : {};
     return { bytes, sites, sample, output, ...folder };
   } catch {
@@ -77,9 +78,9 @@ export async function writePatchGraph(
   graph: PatchGraph,
 ): Promise<string> {
   const { bytes, sites, sample, output, externalDataFolder } = graph;
-  const hash = createHash('sha256').update(bytes).digest('hex');
   const hasExternalData = externalDataFolder !== undefined;
-  const text: Described = { sites, sample, output, hasExternalData, hash };
+  const description = { sites, sample, output, hasExternalData };
+  const text: Described = { ...description, hash: hashOf(bytes, description) };
   const file = await fileOf(unetFile, shape);
   try {
     await mkdir(dirname(file), { recursive: true });
@@ -90,6 +91,15 @@ export async function writePatchGraph(
   }
   return `${file}.onnx`;
 }
+
+const hashOf = (
+  bytes: Uint8Array,
+  { sites, sample, output, hasExternalData }: Omit<Described, 'hash'>,
+): string =>
+  createHash('sha256')
+    .update(bytes)
+    .update(JSON.stringify([sites, sample, output, hasExternalData]))
+    .digest('hex');
 
 /** Devices may read it meanwhile: a file is there whole or not at all. */
 async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {

@@ -27,11 +27,21 @@ test.serial('without a step time this machine is measured', async (t) => {
   t.regex(stdout, /^2 +\d+\.\d\d s/m);
 });
 
+test.serial('a batch that no image has cannot be measured', async (t) => {
+  await using terminal = new Terminal();
+  const { code, stderr } = await terminal.run('simulate', '--model', scenes, '--batch', '3');
+  t.is(code, 1);
+  t.regex(stderr, /E_OPTION: batch 3 is not measured here, only 1 and 2: give --step-ms/);
+});
+
 for (const [name, code, text, ...args] of [
   ['a rate without a unit', 2, /such as 25Gbit/, '--rate', '25'],
   ['a latency without a unit', 2, /such as 50us/, '--latency', '50'],
   ['a step that takes no time', 2, /Expected a number above 0/, '--step-ms', '0'],
   ['an age of 3', 1, /E_OPTION: border age must be 1 or 2/, '--border-age', '3'],
+  ['half a step', 2, /Expected a whole number/, '--steps', '2.5'],
+  ['half a step of warm-up', 2, /Expected a whole number/, '--warmup', '0.5'],
+  ['half a batch', 2, /Expected a whole number/, '--batch', '1.5'],
   ['no devices', 2, /Expected whole numbers/, '--devices', '0'],
 ] as const) {
   test.serial(`simulate refuses ${name}`, async (t) => {

@@ -23,7 +23,7 @@ test.serial('auto chooses, says why, and makes the picture of what it chose', as
   const made = await job.result;
   const { request: chosen, why, choice } = made.choice!;
   t.deepEqual(whys, [why]);
-  t.regex(why, /^(one device is faster|pcpp on 2 devices, .*): \d+\.\d\d s forecast; /);
+  t.regex(why, /^(one device is (as fast|faster)|pcpp on 2 devices, .*): \d+\.\d\d s forecast; /);
   t.is(choice!.others.length, 1);
   t.is(made.settings.mode, choice!.way.mode);
   t.deepEqual((await pipeline.generate(chosen).result).png, made.png);
@@ -54,6 +54,15 @@ test.serial('with nothing to choose nothing is measured, and auto says so', asyn
   t.is(flat.choice!.why, 'one device: 8 latent rows cannot be shared');
   t.is(flat.settings.mode, 'single');
   t.is(flat.choice!.choice, undefined);
+});
+
+test.serial('a wrong number of devices is refused before anything is measured', async (t) => {
+  await using local = await startCluster({ workers: 1, resources: { cpu: 1 } });
+  await using pipeline = await openPipeline(local.cluster, { model: scenes });
+  for (const devices of [0, -1, 2.5, Number.NaN]) {
+    const { result } = pipeline.generate({ ...request, mode: 'auto', devices });
+    await t.throwsAsync(result, { code: 'E_OPTION', message: /devices must be an integer/ });
+  }
 });
 
 test.serial('an abort before the choice ends the job, and the next one measures', async (t) => {

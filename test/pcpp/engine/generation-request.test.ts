@@ -97,6 +97,33 @@ for (const [request, message] of refusals) {
   });
 }
 
+for (const [name, data] of [
+  ['an array of bytes', new Uint8Array(300_000)],
+  ['a Buffer', Buffer.alloc(300_000)],
+] as const) {
+  test(`a picture of the wrong size, ${name}, is refused without being printed`, (t) => {
+    const image = { width: 8, height: 8, data };
+    const error = t.throws(() => parseRequest({ prompt, image }), { code: 'E_OPTION' });
+    t.regex(error.message, /got \{"width":8,"height":8,"data":"300000 bytes"\}$/);
+  });
+}
+
+for (const [width, height] of [
+  [-2, -2],
+  [0.5, 8],
+]) {
+  test(`a picture of ${width} x ${height} is none`, (t) => {
+    const image = { width, height, data: new Uint8Array(3 * width! * height!) };
+    t.throws(() => parseRequest({ prompt, image }), { code: 'E_OPTION', message: /RGB image/ });
+  });
+}
+
+test('of a long wrong value an error shows the beginning', (t) => {
+  const sampler = 'x'.repeat(1_000_000);
+  const error = t.throws(() => parseRequest({ prompt, sampler }), { code: 'E_OPTION' });
+  t.true(error.message.length < 300);
+});
+
 test('a size that the model cannot make names the nearest that it can', (t) => {
   t.throws(() => prepare({ prompt, width: 300, height: 256 }, scenes), {
     code: 'E_SIZE',

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Costs } from '../../../pcpp/partition/cost.js';
 import { planPatches } from '../../../pcpp/partition/plan.js';
-import { chooseWay, leastGain } from '../../../pcpp/partition/planner.js';
+import { chooseWay, devicesOf, leastGain } from '../../../pcpp/partition/planner.js';
 import { exampleSites } from '../../helpers/example-sites.js';
 
 const height = 64;
@@ -53,7 +53,9 @@ test('what gains next to nothing is not worth devices', (t) => {
   // Eight devices save as much as this of a step, and no more.
   const barely = (gain: number) =>
     chooseWay({ ...input, warmupSteps: 1 }, costsOf(1e12, 0, 1 - gain));
-  t.is(barely(leastGain / 2).way.mode, 'single');
+  const less = barely(leastGain / 2);
+  t.is(less.way.mode, 'single');
+  t.regex(less.why, /^one device is as fast: /);
   t.deepEqual(barely(2 * leastGain).way, {
     mode: 'pcpp',
     devices: 2,
@@ -76,4 +78,18 @@ test('numbers of devices that the rows do not allow are not tried', (t) => {
   const { way, others } = chooseWay({ ...input, whole: small }, costsOf(1e9));
   t.is(way.mode === 'pcpp' && way.devices, 2);
   t.is(others.length, 1);
+});
+
+test('patches thinner than what a convolution reaches are not tried', (t) => {
+  const borders = exampleSites.borders.map((site) =>
+    site.kind === 'conv' && site.nodes[0] === 'conv'
+      ? { ...site, kernel: 19, padTop: 9, padBottom: 9 }
+      : site,
+  );
+  const sites = { ...exampleSites, borders };
+  const wide = planPatches(sites, { height: 32, width, batch, patches: 1, mode: 'pcpp' });
+  const { way, others } = chooseWay({ ...input, whole: wide, devices: 4 }, costsOf(1e9));
+  // Rows 8, 16, 8 have nothing but the image's edge beyond a direct neighbour; 8, 8, 8, 8 have.
+  const tried = [way, ...others.map((other) => other.way)].map(devicesOf);
+  t.deepEqual(tried.toSorted(), [1, 2, 3]);
 });

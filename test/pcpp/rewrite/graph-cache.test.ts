@@ -52,10 +52,13 @@ test('a damaged graph is as good as none', async (t) => {
     [written, bytes.subarray(0, bytes.length - 1)],
     [written, Buffer.concat([bytes, Buffer.of(0)])],
     [text, json.subarray(0, 100)],
+    [text, `${json}`.replace('"kernel":3', '"kernel":5')],
+    [text, `${json}`.replace('"sample":"sample"', '"sample":"simple"')],
     [text, '{"hash": 3}'],
     [text, ''],
   ];
   for (const [path, content] of damages) {
+    t.notDeepEqual(Buffer.from(content), readFileSync(path));
     writeFileSync(path, content);
     t.is(await readPatchGraph(file, shape), undefined);
     writeFileSync(written, bytes);
