@@ -132,13 +132,11 @@ function sourceOf(found: Propagation, node: NodeProto, out: RowTag): string | un
   return isAlike ? source : undefined;
 }
 
-/** The nearest value that both ways come from, if it is less than what they lead to. */
+/** The nearest value that both ways come from and that is less than what they lead to: queries may be in nearer ones. */
 function sharedSource(oracle: Oracle, [keys, values]: readonly [Way, Way]): string | undefined {
-  const shared = keys.values.find((value) => values.values.includes(value));
-  if (shared === undefined) return undefined;
   const size = (value: string): number => product(oracle.shapes.get(value)!);
   const separate = size(keys.values[0]!) + size(values.values[0]!);
-  return size(shared) < separate ? shared : undefined;
+  return keys.values.find((value) => values.values.includes(value) && size(value) < separate);
 }
 
 /**

@@ -114,11 +114,15 @@ export class LmdbJournal implements Journal {
 /** LMDB trusts its file, and a damaged one ends the process that reads it: a child reads it first. */
 function damageOf(folder: string): string | undefined {
   const probe = fileURLToPath(new URL('./journal-probe.js', import.meta.url));
-  const { status, signal, stderr } = spawnSync(process.execPath, [probe, folder], {
+  const { error, status, signal, stderr } = spawnSync(process.execPath, [probe, folder], {
     encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   if (status === 0) return undefined;
+  // Nothing is known of the file then, and it must not be forgotten.
+  if (error || signal === 'SIGKILL') {
+    throw new Error(`cannot be looked at first: ${error?.message ?? 'that process was killed'}`);
+  }
   return signal
     ? `its file is damaged (${signal} on reading it)`
     : `its file is damaged: ${stderr}`;
