@@ -68,7 +68,7 @@ const endOf = ({ message, exitCode, result }: JobEnd): Ending => ({
   ...(result === undefined ? {} : { result: JSON.parse(result) as unknown }),
 });
 
-export const entrypointOf = (entry: JobEntry): string =>
+const entrypointOf = (entry: JobEntry): string =>
   entry.kind === 'command'
     ? entry.command
     : `${entry.file} ${entry.exportName}(${entry.args.slice(1, -1)})`;

@@ -162,5 +162,5 @@ export function isEarly({ nodes, actors }: HeadState, from: ProcessId, message: 
   }
 }
 
-export const isAnyAway = (nodes: Iterable<NodeRecord>): boolean =>
+const isAnyAway = (nodes: Iterable<NodeRecord>): boolean =>
   [...nodes].some(({ awayUntil }) => awayUntil !== undefined);
