@@ -18,7 +18,12 @@ export interface GroupProcessOptions {
   /** Over the environment of this process. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** It does nothing before `release`, and ends if this process ends first. @default false */
+  readonly isHeld?: boolean;
 }
+
+/** Reads a line, and becomes the program of its arguments. */
+const holdScript = 'read -r go || exit 1; exec "$@" </dev/null';
 
 export interface GroupExit {
   readonly code: number | null;
@@ -45,15 +50,20 @@ export class GroupProcess {
   #graceEnds = 0;
 
   /** @throws RuntimeError `E_ACTOR_START` if it cannot be started. */
-  constructor(file: string, args: readonly string[], { env, cwd }: GroupProcessOptions) {
-    this.#child = spawn(file, args, {
+  constructor(file: string, args: readonly string[], options: GroupProcessOptions) {
+    const { env, cwd, isHeld = false } = options;
+    const command = isHeld
+      ? ['/bin/sh', '-c', holdScript, 'patchbay-held', file, ...args]
+      : [file, ...args];
+    this.#child = spawn(command[0]!, command.slice(1), {
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [isHeld ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });
     const { pid } = this.#child;
     this.#child.on('error', () => undefined);
+    this.#child.stdin?.on('error', () => undefined);
     if (pid === undefined) throw new RuntimeError('E_ACTOR_START', `cannot start ${file}`);
     this.pid = pid;
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -71,6 +81,11 @@ export class GroupProcess {
         });
       });
     });
+  }
+
+  /** Whoever has to know of it does now: let it begin. */
+  release(): void {
+    this.#child.stdin?.end('\n');
   }
 
   /** It was killed, or is about to be gone for that reason. */

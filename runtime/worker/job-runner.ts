@@ -129,9 +129,12 @@ export class JobRunner {
         ...(ca === undefined ? {} : { PATCHBAY_TLS_CA: resolve(ca) }),
       },
       ...(cwd === undefined ? {} : { cwd }),
+      // An agent that is killed now must not leave a command of which nobody knows.
+      isHeld: true,
     });
     child.onOutput = output;
     pool().watchOver(child);
+    child.release();
     tellHead({ kind: 'job.started', job: start.job, members: [] });
     onAbort(stop, () => void child.endGently(graceMs));
     const exit = await child.exited;
