@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
+import { readPatchGraph, writePatchGraph } from '../../../pcpp/rewrite/graph-cache.js';
 import { Terminal } from '../../helpers/command.js';
 import { goldenPath, scenesPath } from '../../helpers/golden.js';
 import { modelCopy } from '../../helpers/model-copy.js';
@@ -47,8 +49,17 @@ test.serial('compile writes a graph that devices then use', async (t) => {
   const [, file] = /^(.*\.onnx): latent width 16, batch 2, hidden, /.exec(made.stdout)!;
   t.true(existsSync(file!));
   const small = ['--size', '128x128', '--steps', '3', '--warmup', '1', '--devices', '2'];
-  const drawn = await terminal.run('generate', 'alps', ...small, '--model', model);
+  const generate = () => terminal.run('generate', 'alps', ...small, '--model', model);
+  const drawn = await generate();
   t.is(drawn.code, 0, drawn.stderr);
+  // One that cannot be run shows that it was no other that was.
+  const unet = join(model, 'unet', 'model.onnx');
+  const shape = { height: 16, width: 16, batch: 2, payload: 'hidden' } as const;
+  const graph = await readPatchGraph(unet, shape);
+  await writePatchGraph(unet, shape, { ...graph!, sample: 'nothing' });
+  const failed = await generate();
+  t.is(failed.code, 1);
+  t.regex(failed.stderr, /E_SHAPE: the model needs the inputs /);
 });
 
 const refusals: readonly [what: string, code: number, text: RegExp, ...args: readonly string[]][] =
