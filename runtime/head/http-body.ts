@@ -16,8 +16,8 @@ export class BodyError extends RuntimeError {
   }
 }
 
-/** @throws BodyError if it is longer than 1 MiB, or has not arrived within ten seconds. */
-export function readBody(request: IncomingMessage): Promise<string> {
+/** @throws BodyError if it is longer than 1 MiB, or has not arrived in time. @param withinMs @default 10_000 */
+export function readBody(request: IncomingMessage, withinMs: number = maxMs): Promise<string> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
     let bytes = 0;
@@ -28,8 +28,8 @@ export function readBody(request: IncomingMessage): Promise<string> {
       reject(error);
     };
     const timer = setTimeout(() => {
-      fail(new BodyError(408, `the body has not arrived within ${maxMs / 1000} s`));
-    }, maxMs);
+      fail(new BodyError(408, `the body has not arrived within ${withinMs / 1000} s`));
+    }, withinMs);
     request.on('data', (piece: Buffer) => {
       bytes += piece.byteLength;
       if (bytes > maxBytes) fail(new BodyError(413, `the body is longer than ${maxBytes} bytes`));
