@@ -36,13 +36,19 @@ export async function planDecoding(
   latent: LatentSize,
   bounds: readonly number[],
 ): Promise<Decoding> {
-  const [first, ...others] = devices;
-  if (others.length === 0) return { strips: [] };
+  if (devices.length === 1) return { strips: [] };
+  return decodingOf(await reachesOf(devices, latent), bounds);
+}
+
+/** Of the first device, and of the others only if it matters: to find out, they read their whole decoder. */
+export async function reachesOf(
+  [first, ...others]: readonly DecodingDevice[],
+  latent: LatentSize,
+): Promise<readonly DecoderReach[]> {
   const reach = await first!.decoderReach(latent);
-  // The others are asked only if it matters: to find out, they read their whole decoder.
   const asked = reach.kind === 'rows' ? others : [];
   const theirs = await Promise.all(asked.map((device) => device.decoderReach(latent)));
-  return decodingOf([reach, ...theirs], bounds);
+  return [reach, ...theirs];
 }
 
 /** The decision itself. @param reaches What the devices found in their decoders. */

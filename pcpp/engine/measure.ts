@@ -11,7 +11,7 @@ import {
 } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { type Tensor, takeRows } from '../tensor.js';
-import { decodingOf } from './decode-image.js';
+import { decodingOf, reachesOf } from './decode-image.js';
 import type { GenerationResult } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
@@ -137,11 +137,10 @@ async function decodeCost(
   };
   const first = devices[0]!;
   const whole = (await timedTwice(() => first.decode(latent))).seconds;
-  const reach = await first.decoderReach(size);
-  if (reach.kind === 'whole' || height < 2) return { whole };
-  const others = await Promise.all(devices.slice(1).map((device) => device.decoderReach(size)));
-  const [strip] = decodingOf([reach, ...others], [0, height >> 1, height]).strips;
-  if (!strip) return { whole };
+  const reaches = await reachesOf(devices, size);
+  const [reach] = reaches;
+  const [strip] = height < 2 ? [] : decodingOf(reaches, [0, height >> 1, height]).strips;
+  if (reach?.kind !== 'rows' || !strip) return { whole };
   const { reads, keeps } = strip;
   const part = takeRows(latent, ...reads);
   const half = await timedTwice(() =>
