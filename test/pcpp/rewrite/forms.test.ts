@@ -32,13 +32,19 @@ const shapes: TensorProto[] = [
   int64Tensor('groups', [0, 2, -1]),
 ];
 
+const projections = ['q', 'k', 'v'].map((name) => node('MatMul', ['x', `w${name}`], [name]));
+const softmaxScores = [
+  node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
+  node('MatMul', ['q', 'kt'], ['s']),
+  node('Softmax', ['s'], ['p'], { axis: -1 }),
+  node('MatMul', ['p', 'v'], ['mixed']),
+];
+
 /** [N, C, H, W] to tokens, self-attention with one head, and back. */
-const attentionNodes = (scores: readonly NodeProto[]): NodeProto[] => [
+const attentionNodes = (scores: readonly NodeProto[], projected = projections): NodeProto[] => [
   node('Reshape', ['sample', 'tokens'], ['flat']),
   node('Transpose', ['flat'], ['x'], { perm: [0, 2, 1] }),
-  node('MatMul', ['x', 'wq'], ['q']),
-  node('MatMul', ['x', 'wk'], ['k']),
-  node('MatMul', ['x', 'wv'], ['v']),
+  ...projected,
   ...scores,
   node('Transpose', ['mixed'], ['back'], { perm: [0, 2, 1] }),
   node('Reshape', ['back', 'image'], ['out_sample']),
@@ -198,12 +204,7 @@ const forms: readonly Form[] = [
     borders: 2,
     hiddenBorders: 1,
     norms: 0,
-    nodes: attentionNodes([
-      node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
-      node('MatMul', ['q', 'kt'], ['s']),
-      node('Softmax', ['s'], ['p'], { axis: -1 }),
-      node('MatMul', ['p', 'v'], ['mixed']),
-    ]),
+    nodes: attentionNodes(softmaxScores),
     initializers: attentionWeights,
   },
   {
@@ -211,18 +212,10 @@ const forms: readonly Form[] = [
     borders: 2,
     hiddenBorders: 1,
     norms: 0,
-    nodes: [
-      node('Reshape', ['sample', 'tokens'], ['flat']),
-      node('Transpose', ['flat'], ['x'], { perm: [0, 2, 1] }),
+    nodes: attentionNodes(softmaxScores, [
       node('MatMul', ['x', 'wqkv'], ['qkv']),
       node('Split', ['qkv', 'thirds'], ['q', 'k', 'v'], { axis: 2 }),
-      node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
-      node('MatMul', ['q', 'kt'], ['s']),
-      node('Softmax', ['s'], ['p'], { axis: -1 }),
-      node('MatMul', ['p', 'v'], ['mixed']),
-      node('Transpose', ['mixed'], ['back'], { perm: [0, 2, 1] }),
-      node('Reshape', ['back', 'image'], ['out_sample']),
-    ],
+    ]),
     initializers: [...shapes, weight('wqkv', [4, 12], 20), int64Tensor('thirds', [4, 4, 4])],
   },
   {
