@@ -6,10 +6,13 @@
  */
 
 import { PcppError } from '../errors.js';
+import { feedScalar } from '../model/feed.js';
 import { Session, type Value, type Values } from '../onnx/session.js';
+import { flatFloats, flatIntegers, floatsOf } from '../onnx/values.js';
 import { latentRows, wholePlan } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
 import type { PatchGraph } from '../rewrite/compile.js';
+import { ownShare, sitePorts } from '../rewrite/site-ports.js';
 import { type Tensor, takeRows } from '../tensor.js';
 import {
   BorderInlets,
@@ -42,6 +45,8 @@ export interface DisplacedInput extends WholeInput {
    */
   readonly borders?: ReadonlyMap<number, Float32Array>;
 }
+
+const names = sitePorts();
 
 /** What the steps before left behind. */
 interface Memory {
@@ -223,16 +228,17 @@ export class PatchDenoiser implements AsyncDisposable {
         `patch ${this.index} takes [${wanted}], got [${input.sample.dims}]`,
       );
     }
+    const timestep = this.#session.inputs.find(({ name }) => name === 'timestep');
     const feeds: Record<string, Value> = {
       ...input.conditioning,
       [this.graph.sample]: { type: 'float32', ...input.sample },
-      timestep: this.#timestep(input.timestep),
-      borders_in: { type: 'float32', dims: [inlets.data.length], data: inlets.data },
-      in_sizes: { type: 'int64', dims: [inlets.sizes.length], data: inlets.sizes },
-      cuts: { type: 'int64', dims: [cuts.positions.length], data: cuts.positions },
-      cut_sizes: { type: 'int64', dims: [cuts.sizes.length], data: cuts.sizes },
-      gn_a: { type: 'float32', dims: [1], data: Float32Array.of(terms.a) },
-      gn_b: { type: 'float32', dims: [terms.b.length], data: terms.b },
+      ...(timestep ? { timestep: feedScalar(timestep, input.timestep) } : {}),
+      [names.bordersIn]: flatFloats(inlets.data),
+      [names.inSizes]: flatIntegers(inlets.sizes),
+      [names.cuts]: flatIntegers(cuts.positions),
+      [names.cutSizes]: flatIntegers(cuts.sizes),
+      [names.gnB]: flatFloats(terms.b),
+      [ownShare]: flatFloats(Float32Array.of(terms.a)),
     };
     const ports = this.#session.inputs.map((port) => [port.name, feeds[port.name]] as const);
     const missing = ports.filter(([, value]) => !value).map(([name]) => name);
@@ -245,19 +251,9 @@ export class PatchDenoiser implements AsyncDisposable {
         dims: results[this.graph.output]!.dims,
         data: floatsOf(results[this.graph.output]),
       },
-      published: floatsOf(results['borders_out']),
-      rowMoments: floatsOf(results['gn_rows']),
+      published: floatsOf(results[names.bordersOut]),
+      rowMoments: floatsOf(results[names.gnRows]),
     };
-  }
-
-  /** A number in the form the model wants: of any type it may have, with no axis or one. */
-  #timestep(timestep: number): Value {
-    const port = this.#session.inputs.find((entry) => entry.name === 'timestep');
-    const dims = (port?.dims ?? []).map((dim) => (typeof dim === 'number' && dim > 0 ? dim : 1));
-    const count = dims.reduce((a, b) => a * b, 1);
-    return port?.type === 'int64'
-      ? { type: 'int64', dims, data: new BigInt64Array(count).fill(BigInt(Math.round(timestep))) }
-      : { type: 'float32', dims, data: new Float32Array(count).fill(timestep) };
   }
 }
 
@@ -265,7 +261,3 @@ function requirePatch(plan: PatchPlan, index: number): void {
   if (Number.isInteger(index) && index >= 0 && index < patchCount(plan)) return;
   throw new PcppError('E_PARTITION', `no patch ${index} among ${patchCount(plan)}`);
 }
-
-/** An output the graph does not have is empty: a model without group normalisation has no moments. */
-const floatsOf = (value: Value | undefined): Float32Array =>
-  value?.type === 'float32' ? value.data : new Float32Array(0);

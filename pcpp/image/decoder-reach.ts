@@ -2,8 +2,8 @@
 
 import { PcppError } from '../errors.js';
 import { loadModel } from '../onnx/model.js';
-import { traceRows } from '../rewrite/compile.js';
 import { type Reach, reachOf } from '../rewrite/reach.js';
+import { traceRows } from '../rewrite/trace.js';
 
 /** `rows`: a strip needs only so many latent rows around it. `whole`: the graph looks at the whole image. */
 export type DecoderReach =

@@ -29,9 +29,11 @@ export function feed(port: Port, source: Tensor): Value {
   }
 }
 
-/** One number for a port of any rank with one element: exporters write [] or [1]. */
-export const feedScalar = (port: Port, value: number): Value =>
-  feed(port, tensor(port.dims.length === 0 ? [] : [1], Float32Array.of(value)));
+/** One number for a port of any rank, in each of its elements: exporters write [], [1] or one per batch row. */
+export function feedScalar(port: Port, value: number): Value {
+  const dims = port.dims.map((dim) => (typeof dim === 'number' && dim > 0 ? dim : 1));
+  return feed(port, tensor(dims, new Float32Array(sizeOf(dims)).fill(value)));
+}
 
 /** @throws PcppError `E_MODEL_CONFIG` if the graph has no such input. */
 export function inputPort(session: Session, name: string): Port {

@@ -1,35 +1,27 @@
 /** From a denoiser's ONNX file to its universal patch graph: load, probe, tag, emit. */
 
-import { PcppError } from '../errors.js';
-import { intsOf, viewOf } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/messages.js';
-import { type Axes, axesOf, loadModel, type OnnxModel } from '../onnx/model.js';
-import { consultOracle, type Oracle } from '../onnx/oracle.js';
+import { loadModel, type OnnxModel } from '../onnx/model.js';
 import { emitPatchGraph } from './emit.js';
-import { shrinkFills } from './fills.js';
-import { checkTags, type Propagation, propagate } from './propagate.js';
-import { checkModel, refuse } from './refusals.js';
-import { type AttentionPayload, checkSize, type GraphSites } from './sites.js';
+import type { AttentionPayload, GraphSites } from './sites.js';
+import { type GridShape, outputOf, type Trace, traceRows } from './trace.js';
 
-/** A graph that runs the whole image and any patch of it. Plain data: cacheable, sendable. */
-export interface PatchGraph {
-  readonly bytes: Uint8Array;
-  /** Folder of external weights; absent if the weights are in `bytes`. */
+export interface GraphEnds {
+  /** Folder of external weights; absent if the weights are in the bytes. */
   readonly externalDataFolder?: string;
-  readonly sites: GraphSites;
   /** Name of the latent input. */
   readonly sample: string;
-  /** Name of the predicted noise. */
+  /** Name of the predicted noise, or of a decoder's pixels. */
   readonly output: string;
 }
 
-export interface PatchGraphShape {
-  /** Latent rows, only to be checked: the graph takes any multiple of `sites.downsampling`. */
-  readonly height: number;
-  /** Latent columns. */
-  readonly width: number;
-  /** Batch rows of one run: 2 with guidance. */
-  readonly batch: number;
+/** A graph that runs the whole image and any patch of it. Plain data: cacheable, sendable. */
+export interface PatchGraph extends GraphEnds {
+  readonly bytes: Uint8Array;
+  readonly sites: GraphSites;
+}
+
+export interface PatchGraphShape extends GridShape {
   /** `hidden` where a graph allows it: half the bytes of attention, and every receiver projects what it reads. @default 'kv' */
   readonly payload?: AttentionPayload;
 }
@@ -39,11 +31,6 @@ export const servesShape = (compiled: PatchGraphShape, wanted: PatchGraphShape):
   compiled.width === wanted.width &&
   compiled.batch === wanted.batch &&
   (compiled.payload ?? 'kv') === (wanted.payload ?? 'kv');
-
-/** Rows at the deepest level while probing: odd and unlike other sizes, so that reshapes are unambiguous. */
-const probeRows = 13;
-/** Tokens of a prompt whose number the model leaves open; the patch graph leaves it open too. */
-const probeTokens = 77;
 
 /**
  * @param unetFile `model.onnx`, with external data beside it if it has any.
@@ -62,114 +49,18 @@ export async function compileModel(
   original: OnnxModel,
   shape: PatchGraphShape,
 ): Promise<PatchGraph> {
-  const { model, oracle, ports, sample, found } = await traceRows(original, shape);
-  const output = outputOf(model, [...found.tags.keys()]);
-  const emitted = emitPatchGraph(model, oracle, found, ports, sample.name, shape.payload ?? 'kv');
+  const trace = await traceRows(original, shape);
+  const emitted = emitPatchGraph(trace, shape.payload ?? 'kv', 'displaced');
   return {
     bytes: encodeModel(emitted.model),
-    ...(model.hasExternalData ? { externalDataFolder: model.folder } : {}),
-    sites: emitted.sites,
-    sample: sample.name,
-    output,
+    sites: emitted.sites[0]!,
+    ...endsOf(trace),
   };
 }
 
-/** A graph whose rows have been followed from the latent on. */
-export interface Trace {
-  /** The model that was traced: wide fills are gone. */
-  readonly model: OnnxModel;
-  readonly oracle: Oracle;
-  /** Inputs with every axis a number. */
-  readonly ports: readonly Axes[];
-  /** The latent as the file has it: its height is a number if the model was exported for that one alone. */
-  readonly sample: Axes;
-  readonly found: Propagation;
-}
-
-/** @throws PcppError `E_SIZE`, or `E_GRAPH` naming the first node that cannot be split. */
-export async function traceRows(
-  original: OnnxModel,
-  shape: Omit<PatchGraphShape, 'payload'>,
-): Promise<Trace> {
-  checkModel(original);
-  const sample = sampleOf(original);
-  const downsampling = stridesOf(original, sample.name);
-  checkSize('height', shape.height, downsampling);
-  checkSize('width', shape.width, downsampling);
-  const fixedHeight = sample.dims[2];
-  const isFixed = typeof fixedHeight === 'number';
-  const height = isFixed ? fixedHeight : probeRows * downsampling;
-  const ports = portsAt(original, sample, { ...shape, height });
-  const unfilled = await consultOracle(original, ports);
-  const model = shrinkFills(original, unfilled);
-  const oracle = model === original ? unfilled : await consultOracle(model, ports);
-  const found = propagate(model, oracle, sample.name);
-  if (!isFixed) {
-    const taller = portsAt(model, sample, { ...shape, height: 2 * height });
-    checkTags(found, oracle, await consultOracle(model, taller), 2);
-  }
-  return { model, oracle, ports, sample, found };
-}
-
-function sampleOf(model: OnnxModel): Axes {
-  const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
-  const ports = (model.graph.input ?? []).map(axesOf).filter((port) => !initialized.has(port.name));
-  const found =
-    ports.find((port) => port.name === 'sample') ?? ports.find((port) => port.dims.length === 4);
-  if (found?.dims.length === 4) return found;
-  throw new PcppError(
-    'E_GRAPH',
-    `no input [N, C, H, W] among ${ports.map((port) => port.name).join(', ')}: only denoisers that read a latent image are split`,
-  );
-}
-
-/** The largest product of row strides along any path from the latent. */
-function stridesOf(model: OnnxModel, sample: string): number {
-  const view = viewOf(model.graph);
-  const factors = new Map<string, number>([[sample, 1]]);
-  for (const node of view.nodes) {
-    const factor = Math.max(0, ...(node.input ?? []).map((name) => factors.get(name) ?? 0));
-    const stride = node.op_type === 'Conv' ? (intsOf(node, 'strides')?.[0] ?? 1) : 1;
-    if (factor) for (const name of node.output ?? []) factors.set(name, factor * stride);
-  }
-  return Math.max(...factors.values());
-}
-
-/** The model's inputs with every axis a number. */
-function portsAt(model: OnnxModel, sample: Axes, shape: PatchGraphShape): Axes[] {
-  const wanted = [shape.batch, sample.dims[1]!, shape.height, shape.width];
-  const named = new Map<string, number>();
-  const sides = ['batch', 'channel count', 'height', 'width'];
-  for (const [axis, dim] of sample.dims.entries()) {
-    if (typeof dim === 'string') named.set(dim, Number(wanted[axis]));
-    else if (dim !== wanted[axis]) {
-      throw new PcppError(
-        'E_SIZE',
-        `the model was exported for ${sides[axis]} ${dim}, not ${wanted[axis]}; export it with dynamic axes`,
-      );
-    }
-  }
-  const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
-  return (model.graph.input ?? [])
-    .map(axesOf)
-    .filter((port) => !initialized.has(port.name))
-    .map((port) => ({ ...port, dims: port.dims.map((dim) => fixed(port, dim, named)) }));
-}
-
-function fixed(port: Axes, dim: number | string, named: ReadonlyMap<string, number>): number {
-  if (typeof dim === 'number') return dim;
-  // An open axis of a vector is a list of timesteps, and there is one.
-  return named.get(dim) ?? (port.dims.length === 1 ? 1 : probeTokens);
-}
-
-export function outputOf(model: OnnxModel, tagged: readonly string[]): string {
-  const outputs = (model.graph.output ?? []).map((port) => port.name ?? '');
-  const found = outputs.find((name) => tagged.includes(name));
-  if (found) return found;
-  const last = model.graph.node!.at(-1)!;
-  return refuse(
-    last,
-    `none of the outputs ${outputs.join(', ')} has image rows`,
-    'run it on one device',
-  );
-}
+/** What every form of a traced graph has. */
+export const endsOf = ({ model, sample, found }: Trace): GraphEnds => ({
+  ...(model.hasExternalData ? { externalDataFolder: model.folder } : {}),
+  sample: sample.name,
+  output: outputOf(model, [...found.tags.keys()]),
+});

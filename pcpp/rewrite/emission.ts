@@ -2,17 +2,18 @@
 
 import { GraphBuilder } from '../onnx/builder.js';
 import type { NodeProto } from '../onnx/messages.js';
-import type { OnnxModel } from '../onnx/model.js';
 import type { Oracle } from '../onnx/oracle.js';
 import type { Propagation } from './propagate.js';
 import {
   type BorderGroup,
   type BorderMember,
-  groupBorders,
-  groupNorms,
-  type NormGroup,
+  type Exchange,
+  exchangesOf,
+  type Timing,
 } from './site-groups.js';
+import { ownShare, type SitePorts, sitePorts } from './site-ports.js';
 import { type AttentionPayload, pickedOuters } from './sites.js';
+import type { Trace } from './trace.js';
 
 /** One value that gets borders, with what it needs of the site inputs. */
 export interface BorderPort {
@@ -29,8 +30,8 @@ export interface Emission {
   readonly found: Propagation;
   readonly oracle: Oracle;
   readonly batch: number;
-  readonly borders: readonly BorderGroup[];
-  readonly norms: readonly NormGroup[];
+  /** What patches tell each other, with the ports that it enters and leaves by. */
+  readonly exchanges: readonly (Exchange & { readonly names: SitePorts })[];
   readonly ports: ReadonlyMap<NodeProto, readonly BorderPort[]>;
   /** By attention operator and input what it reads instead. */
   readonly operands: Map<NodeProto, Map<number, string>>;
@@ -52,32 +53,33 @@ export interface Emission {
 
 export const isSent = ({ site }: BorderGroup): boolean => !(site.kind === 'conv' && site.fresh);
 
-/** @param sample Name of the latent input. */
 export function beginEmission(
-  model: OnnxModel,
-  oracle: Oracle,
-  found: Propagation,
-  sample: string,
+  { model, oracle, found, sample }: Trace,
   payload: AttentionPayload,
+  timing: Timing,
 ): Emission {
-  const [batch, , height] = oracle.shapes.get(sample) as [number, number, number];
+  const [batch, , height] = oracle.shapes.get(sample.name) as [number, number, number];
   const builder = new GraphBuilder(model.opset);
-  const borders = groupBorders(found, oracle, height, payload);
-  const norms = groupNorms(found, height);
+  const exchanges = exchangesOf(found, oracle, height, payload, timing).map((exchange, stage) => ({
+    ...exchange,
+    names: sitePorts(timing === 'staged' ? stage : undefined),
+  }));
+  const hasNorms = exchanges.some(({ norms }) => norms.length > 0);
   return {
     builder,
     found,
     oracle,
     batch,
-    borders,
-    norms,
-    ports: openPorts(builder, borders),
+    exchanges,
+    ports: mergeMaps(exchanges.map((exchange) => openPorts(builder, exchange, exchange.names))),
     operands: new Map(),
     published: new Map(),
-    weights: norms.length
-      ? builder.reshape(builder.concat(['gn_a', builder.floats([1])], 0), [1, 2])
+    weights: hasNorms
+      ? builder.reshape(builder.concat([ownShare, builder.floats([1])], 0), [1, 2])
       : '',
-    terms: openTerms(builder, norms, batch),
+    terms: new Map(
+      exchanges.flatMap((exchange) => [...openTerms(builder, exchange, exchange.names, batch)]),
+    ),
     moments: new Map(),
     columnMoments: new Map(),
     renamed: new Map(),
@@ -85,15 +87,16 @@ export function beginEmission(
   };
 }
 
-/** Takes `borders_in` and `cuts` apart. */
+/** Takes `borders_in` and `cuts` of an exchange apart. */
 function openPorts(
   builder: GraphBuilder,
-  borders: readonly BorderGroup[],
+  { borders }: Exchange,
+  names: SitePorts,
 ): Map<NodeProto, BorderPort[]> {
   const ports = new Map<NodeProto, BorderPort[]>();
   const count = borders.reduce((sum, { members }) => sum + members.length, 0);
-  const blocks = count ? builder.splitBy('borders_in', 'in_sizes', 2 * count) : [];
-  const picks = openPicks(builder, borders);
+  const blocks = count ? builder.splitBy(names.bordersIn, names.inSizes, 2 * count) : [];
+  const picks = openPicks(builder, borders, names);
   let first = 0;
   for (const group of borders) {
     const { members } = group;
@@ -108,14 +111,24 @@ function openPorts(
   return ports;
 }
 
+/** An attention's keys and values may be told at different times. */
+function mergeMaps<K, V>(maps: readonly ReadonlyMap<K, readonly V[]>[]): Map<K, readonly V[]> {
+  const merged = new Map<K, readonly V[]>();
+  for (const [key, values] of maps.flatMap((map) => [...map])) {
+    merged.set(key, [...(merged.get(key) ?? []), ...values]);
+  }
+  return merged;
+}
+
 /** By site and outer elements; members of equal `outer` share theirs. */
 function openPicks(
   builder: GraphBuilder,
   borders: readonly BorderGroup[],
+  names: SitePorts,
 ): Map<BorderGroup, Map<number, string>> {
   const sent = borders.filter(isSent);
   const count = sent.reduce((sum, { site }) => sum + pickedOuters(site).length, 0);
-  const parts = (count ? builder.splitBy('cuts', 'cut_sizes', count) : []).values();
+  const parts = (count ? builder.splitBy(names.cuts, names.cutSizes, count) : []).values();
   return new Map(
     sent.map((group) => [
       group,
@@ -124,10 +137,11 @@ function openPicks(
   );
 }
 
-/** Takes `gn_b` apart. */
+/** Takes `gn_b` of an exchange apart. */
 function openTerms(
   builder: GraphBuilder,
-  norms: readonly NormGroup[],
+  { norms }: Exchange,
+  names: SitePorts,
   batch: number,
 ): Map<NodeProto, string> {
   const members = norms.flatMap((group) => group.members);
@@ -135,7 +149,7 @@ function openTerms(
   const lengths = members.map(({ groups }) => 2 * batch * groups);
   const zeros = builder.floats(Array<number>(lengths.reduce((a, b) => a + b)).fill(0));
   const both = builder.concat(
-    ['gn_b', zeros].map((value) => builder.reshape(value, [-1, 1])),
+    [names.gnB, zeros].map((value) => builder.reshape(value, [-1, 1])),
     1,
   );
   const parts = builder.splitBy(both, builder.int64(lengths), members.length);

@@ -3,6 +3,7 @@
 import { elementTypes } from '../onnx/messages.js';
 import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
 import { type Emission, isSent } from './emission.js';
+import { ownShare } from './site-ports.js';
 import { pickedOuters } from './sites.js';
 
 /** The name of the open row axis. */
@@ -39,17 +40,19 @@ export function emitOutputs(emission: Emission): Axes[] {
     builder.concat(values, 0, name);
     outputs.push({ name, elementType: elementTypes.float32, dims: [`${name}_elements`] });
   };
-  flat(
-    'borders_out',
-    emission.borders
-      .filter(isSent)
-      .flatMap(({ members }) => members.map((member) => emission.published.get(member)!)),
-  );
-  const moments = emission.norms.map(({ members }) => {
-    const values = members.map(({ node }) => emission.moments.get(node)!);
-    return builder.reshape(values.length === 1 ? values[0]! : builder.concat(values, 0), [-1]);
-  });
-  flat('gn_rows', moments);
+  for (const { names, borders, norms } of emission.exchanges) {
+    flat(
+      names.bordersOut,
+      borders
+        .filter(isSent)
+        .flatMap(({ members }) => members.map((member) => emission.published.get(member)!)),
+    );
+    const moments = norms.map(({ members }) => {
+      const values = members.map(({ node }) => emission.moments.get(node)!);
+      return builder.reshape(values.length === 1 ? values[0]! : builder.concat(values, 0), [-1]);
+    });
+    flat(names.gnRows, moments);
+  }
   return outputs;
 }
 
@@ -59,10 +62,14 @@ export function emitOutputs(emission: Emission): Axes[] {
  * activation in memory until then.
  */
 export function writingOrder(emission: Emission, outputs: readonly Axes[]): string[] {
+  const last = new Set(emission.exchanges.map(({ names }) => names.bordersOut));
   const names = outputs.map((port) => port.name);
-  const others = names.filter((name) => name !== 'borders_out');
   const picked = [...emission.published.values()].reverse();
-  return [...others, ...picked, ...names.filter((name) => name === 'borders_out')];
+  return [
+    ...names.filter((name) => !last.has(name)),
+    ...picked,
+    ...names.filter((name) => last.has(name)),
+  ];
 }
 
 /** @param ports The model's inputs as the oracle saw them. */
@@ -72,7 +79,7 @@ export function inputsOf(
   ports: readonly Axes[],
   sample: string,
 ): Axes[] {
-  const { borders, norms, batch } = emission;
+  const { exchanges, batch } = emission;
   const { float16, float32, int64 } = elementTypes;
   const originals = new Map((model.graph.input ?? []).map(axesOf).map((port) => [port.name, port]));
   const inputs: Axes[] = ports.map((port) => ({
@@ -83,21 +90,25 @@ export function inputsOf(
       openAxis(port, axis, dim, originals.get(port.name)?.dims[axis], sample),
     ),
   }));
-  if (borders.length) {
-    const members = borders.reduce((sum, group) => sum + group.members.length, 0);
-    inputs.push({ name: 'borders_in', elementType: float32, dims: ['border_elements'] });
-    inputs.push({ name: 'in_sizes', elementType: int64, dims: [2 * members] });
+  for (const { names, borders, norms } of exchanges) {
+    if (borders.length) {
+      const members = borders.reduce((sum, group) => sum + group.members.length, 0);
+      inputs.push({ name: names.bordersIn, elementType: float32, dims: ['border_elements'] });
+      inputs.push({ name: names.inSizes, elementType: int64, dims: [2 * members] });
+    }
+    const sent = borders.filter(isSent);
+    if (sent.length) {
+      const outers = sent.reduce((sum, { site }) => sum + pickedOuters(site).length, 0);
+      inputs.push({ name: names.cuts, elementType: int64, dims: ['cut_rows'] });
+      inputs.push({ name: names.cutSizes, elementType: int64, dims: [outers] });
+    }
+    if (norms.length) {
+      const moments = norms.reduce((sum, { site }) => sum + 2 * batch * site.groups, 0);
+      inputs.push({ name: names.gnB, elementType: float32, dims: [moments] });
+    }
   }
-  const sent = borders.filter(isSent);
-  if (sent.length) {
-    const outers = sent.reduce((sum, { site }) => sum + pickedOuters(site).length, 0);
-    inputs.push({ name: 'cuts', elementType: int64, dims: ['cut_rows'] });
-    inputs.push({ name: 'cut_sizes', elementType: int64, dims: [outers] });
-  }
-  if (norms.length) {
-    const moments = norms.reduce((sum, { site }) => sum + 2 * batch * site.groups, 0);
-    inputs.push({ name: 'gn_a', elementType: float32, dims: [1] });
-    inputs.push({ name: 'gn_b', elementType: float32, dims: [moments] });
+  if (exchanges.some(({ norms }) => norms.length > 0)) {
+    inputs.push({ name: ownShare, elementType: float32, dims: [1] });
   }
   return inputs;
 }

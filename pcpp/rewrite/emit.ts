@@ -11,42 +11,36 @@
  * Extra outputs:
  *   borders_out f32[*]           for each site that is not fresh and each of its nodes the two slices
  *   gn_rows     f32[*]           for each norm of each site E[x] and then E[x^2] of every row: 2 * [N, groups, rows]
+ *
+ * In a graph of stages there is one of each for every exchange, but for gn_a.
  */
 
 import type { ModelProto, NodeProto } from '../onnx/messages.js';
-import { type Axes, type OnnxModel, portOf } from '../onnx/model.js';
-import type { Oracle } from '../onnx/oracle.js';
+import { portOf } from '../onnx/model.js';
 import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
 import { joinAttention, joinBorders, withRowPads } from './emit-borders.js';
 import { channelMoments } from './emit-moments.js';
 import { affineTail, emitNorm } from './emit-norm.js';
 import { castPorts, emitOutputs, inputsOf, writingOrder } from './emit-ports.js';
-import type { Propagation } from './propagate.js';
 import { sortAndPrune } from './prune.js';
 import type { Edit } from './rule.js';
+import type { Exchange, Timing } from './site-groups.js';
 import { type AttentionPayload, type GraphSites, lcm } from './sites.js';
+import type { Trace } from './trace.js';
 
 export interface Emitted {
   readonly model: ModelProto;
-  readonly sites: GraphSites;
+  /** By exchange: one, or one for each stage. */
+  readonly sites: readonly GraphSites[];
 }
 
-/**
- * @param ports The model's inputs as the oracle saw them.
- * @throws PcppError `E_GRAPH` if the model uses names that are ours.
- */
-export function emitPatchGraph(
-  model: OnnxModel,
-  oracle: Oracle,
-  found: Propagation,
-  ports: readonly Axes[],
-  sample: string,
-  payload: AttentionPayload,
-): Emitted {
-  const emission = beginEmission(model, oracle, found, sample, payload);
+/** @throws PcppError `E_GRAPH` if the model uses names that are ours. */
+export function emitPatchGraph(trace: Trace, payload: AttentionPayload, timing: Timing): Emitted {
+  const { model, ports } = trace;
+  const emission = beginEmission(trace, payload, timing);
   castPorts(emission, ports);
-  for (const node of found.view.nodes) {
+  for (const node of trace.found.view.nodes) {
     if (!emission.done.has(node)) emitNode(emission, node);
   }
   const outputs = emitOutputs(emission);
@@ -59,12 +53,15 @@ export function emitPatchGraph(
     ...model.graph,
     node: nodes,
     initializer: initializers,
-    input: inputsOf(model, emission, ports, sample).map(portOf),
+    input: inputsOf(model, emission, ports, trace.sample.name).map(portOf),
     output: outputs.map(portOf),
     value_info: [],
   };
   checkGraph(graph);
-  return { sites: sitesOf(emission, sample), model: { ...model.proto, graph } };
+  return {
+    sites: emission.exchanges.map((exchange) => sitesOf(emission, exchange, trace.sample.name)),
+    model: { ...model.proto, graph },
+  };
 }
 
 function emitNode(emission: Emission, node: NodeProto): void {
@@ -125,16 +122,16 @@ function emitNormSite(
   emission.moments.set(node, rowMoments);
 }
 
-function sitesOf(emission: Emission, sample: string): GraphSites {
+function sitesOf(emission: Emission, exchange: Exchange, sample: string): GraphSites {
   const [batch, channels, , width] = emission.oracle.shapes.get(sample) as [
     number,
     number,
     number,
     number,
   ];
-  const borders = emission.borders.map(({ site }) => site);
-  const norms = emission.norms.map(({ site }) => site);
-  const levels = [...borders, ...norms].map((site) => site.level);
-  const downsampling = levels.reduce((all, level) => lcm(all, level.over), 1);
+  const borders = exchange.borders.map(({ site }) => site);
+  const norms = exchange.norms.map(({ site }) => site);
+  const all = emission.exchanges.flatMap((each) => [...each.borders, ...each.norms]);
+  const downsampling = all.reduce((units, { site }) => lcm(units, site.level.over), 1);
   return { batch, channels, width, downsampling, borders, norms };
 }

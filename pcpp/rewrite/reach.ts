@@ -4,9 +4,9 @@
  */
 
 import type { NodeProto } from '../onnx/messages.js';
-import { outputOf, type Trace } from './compile.js';
 import { refuse } from './refusals.js';
 import type { Edit } from './rule.js';
+import { outputOf, type Trace } from './trace.js';
 
 export interface Reach {
   /** Latent rows above those of a strip that its pixels depend on. */

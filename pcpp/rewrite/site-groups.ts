@@ -16,6 +16,7 @@ import {
   type NormSite,
   type Site,
 } from './sites.js';
+import { stagesOf } from './stages.js';
 import { product, type RowTag } from './tags.js';
 
 /** One value that gets borders. */
@@ -40,7 +41,11 @@ export interface BorderGroup {
 
 export interface NormMember {
   readonly node: NodeProto;
+  /** What it normalises. */
+  readonly source: string;
   readonly groups: number;
+  /** Of `source`, while probing. */
+  readonly rows: number;
 }
 
 export interface NormGroup {
@@ -54,41 +59,92 @@ type Geometry =
   | Omit<ConvSite, 'id' | 'nodes' | 'outers' | 'outer'>
   | Omit<AttentionSite, 'id' | 'nodes' | 'outers' | 'outer' | 'keysAndValues'>;
 
+/** What patches tell each other at one time. */
+export interface Exchange {
+  readonly borders: readonly BorderGroup[];
+  readonly norms: readonly NormGroup[];
+}
+
+/**
+ * `displaced`: all at once, for the next step. `staged`: within the step, after each stage what the next one reads of it.
+ */
+export type Timing = 'displaced' | 'staged';
+
 /**
  * @param height Rows of the latent while probing.
  * @param payload `hidden` where attention allows it.
+ * @returns One, or one after each stage. The latent's own rows belong to the last: they are those of the next step.
  */
-export function groupBorders(
+export function exchangesOf(
   found: Propagation,
   oracle: Oracle,
   height: number,
   payload: AttentionPayload,
+  timing: Timing,
+): readonly Exchange[] {
+  const joints = jointsOf(found, oracle, payload);
+  const members = borderMembers(found, oracle, joints);
+  const norms = normMembers(found);
+  const exchange = (
+    isToldOf: (member: BorderMember) => boolean,
+    isNormOf: (member: NormMember) => boolean,
+  ): Exchange => ({
+    borders: groupBorders(members.filter(isToldOf), found, oracle, height),
+    norms: groupNorms(norms.filter(isNormOf), height),
+  });
+  const all = (): boolean => true;
+  if (timing === 'displaced') return [exchange(all, all)];
+  const stages = stagesOf(found, joints);
+  const toldAfter = (member: BorderMember): number =>
+    isFreshIn(found, member) ? stages.count - 1 : stages.of(member.value);
+  return Array.from({ length: stages.count }, (_, stage) =>
+    exchange(
+      (member) => toldAfter(member) === stage,
+      ({ source }) => stages.of(source) === stage,
+    ),
+  );
+}
+
+function borderMembers(
+  found: Propagation,
+  oracle: Oracle,
+  joints: ReadonlyMap<NodeProto, readonly Joint[]>,
+): BorderMember[] {
+  return found.view.nodes.flatMap((node) =>
+    found.edits.get(node)?.kind === 'conv'
+      ? [memberOf(node, node.input![0]!, found, oracle)]
+      : (joints.get(node) ?? []).map((joint) => ({
+          ...memberOf(node, joint.value, found, oracle),
+          joint,
+        })),
+  );
+}
+
+function groupBorders(
+  members: readonly BorderMember[],
+  found: Propagation,
+  oracle: Oracle,
+  height: number,
 ): BorderGroup[] {
   const groups = new Map<string, { geometry: Geometry; members: BorderMember[] }>();
-  const joints = jointsOf(found, oracle, payload);
-  for (const node of found.view.nodes) {
-    const edit = found.edits.get(node);
-    const members =
-      edit?.kind === 'conv'
-        ? [memberOf(node, node.input![0]!, found, oracle)]
-        : (joints.get(node) ?? []).map((joint) => ({
-            ...memberOf(node, joint.value, found, oracle),
-            joint,
-          }));
-    for (const member of members) {
-      const geometry = geometryOf(member, edit, found, height);
-      // What is not sent stays alone: every such node takes the same rows of the latent.
-      const alone = edit?.kind === 'conv' && edit.fresh ? node.output : [];
-      const key = JSON.stringify([geometry, member.type, alone]);
-      const group = groups.get(key) ?? { geometry, members: [] };
-      group.members.push(member);
-      groups.set(key, group);
-    }
+  for (const member of members) {
+    const geometry = geometryOf(member, found.edits.get(member.node), found, height);
+    // What is not sent stays alone: every such node takes the same rows of the latent.
+    const alone = isFreshIn(found, member) ? member.node.output : [];
+    const key = JSON.stringify([geometry, member.type, alone]);
+    const group = groups.get(key) ?? { geometry, members: [] };
+    group.members.push(member);
+    groups.set(key, group);
   }
-  return [...groups.values()].map(({ geometry, members }, id) => ({
-    site: siteOf(geometry, members, id, oracle),
-    members,
+  return [...groups.values()].map((group, id) => ({
+    site: siteOf(group.geometry, group.members, id, oracle),
+    members: group.members,
   }));
+}
+
+function isFreshIn({ edits }: Propagation, { node }: BorderMember): boolean {
+  const edit = edits.get(node);
+  return edit?.kind === 'conv' && edit.fresh;
 }
 
 function siteOf(
@@ -158,18 +214,24 @@ const nameOf = ({ node, joint }: BorderMember): string => {
     : `${first!.node.name || own}:${first!.index}`;
 };
 
-/** Norms of one level. */
-export function groupNorms(found: Propagation, height: number): NormGroup[] {
-  const groups = new Map<number, NormMember[]>();
-  for (const node of found.view.nodes) {
+function normMembers(found: Propagation): NormMember[] {
+  return found.view.nodes.flatMap((node) => {
     const edit = found.edits.get(node);
-    if (edit?.kind !== 'norm') continue;
-    const { rows } = found.tags.get(edit.source) as RowTag;
-    groups.set(rows, [...(groups.get(rows) ?? []), { node, groups: edit.groups }]);
+    if (edit?.kind !== 'norm') return [];
+    const { source, groups } = edit;
+    return [{ node, source, groups, rows: (found.tags.get(source) as RowTag).rows }];
+  });
+}
+
+/** Norms of one level. */
+function groupNorms(members: readonly NormMember[], height: number): NormGroup[] {
+  const levels = new Map<number, NormMember[]>();
+  for (const member of members) {
+    levels.set(member.rows, [...(levels.get(member.rows) ?? []), member]);
   }
-  return [...groups].map(([rows, members], id) => {
-    const nodes = members.map(({ node }) => node.name ?? '');
-    const sum = members.reduce((all, member) => all + member.groups, 0);
-    return { site: { id, nodes, level: levelOf(rows, height), groups: sum }, members };
+  return [...levels].map(([rows, alike], id) => {
+    const nodes = alike.map(({ node }) => node.name ?? '');
+    const groups = alike.reduce((all, member) => all + member.groups, 0);
+    return { site: { id, nodes, level: levelOf(rows, height), groups }, members: alike };
   });
 }

@@ -12,8 +12,8 @@ import {
   saveModel,
 } from '../../../pcpp/onnx/model.js';
 import { Session } from '../../../pcpp/onnx/session.js';
-import { traceRows } from '../../../pcpp/rewrite/compile.js';
 import { type Reach, reachOf } from '../../../pcpp/rewrite/reach.js';
+import { traceRows } from '../../../pcpp/rewrite/trace.js';
 import { type Tensor, tensor } from '../../../pcpp/tensor.js';
 import { scenesPath } from '../../helpers/golden.js';
 import { node, noise, type SmallGraph, smallModel, weight } from '../../helpers/small-graph.js';

@@ -1,0 +1,122 @@
+/** From a graph to its trace: ports fixed for probing, shapes asked for, rows followed from the latent to the output. */
+
+import { PcppError } from '../errors.js';
+import { intsOf, viewOf } from '../onnx/graph.js';
+import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
+import { consultOracle, type Oracle } from '../onnx/oracle.js';
+import { shrinkFills } from './fills.js';
+import { checkTags, type Propagation, propagate } from './propagate.js';
+import { checkModel, refuse } from './refusals.js';
+import { checkSize } from './sites.js';
+
+/** What a graph is traced for. */
+export interface GridShape {
+  /** Latent rows, only to be checked: a traced graph takes any multiple of its downsampling. */
+  readonly height: number;
+  /** Latent columns. */
+  readonly width: number;
+  /** Batch rows of one run: 2 with guidance. */
+  readonly batch: number;
+}
+
+/** Rows at the deepest level while probing: odd and unlike other sizes, so that reshapes are unambiguous. */
+const probeRows = 13;
+/** Tokens of a prompt whose number the model leaves open; what is made of the graph leaves it open too. */
+export const probeTokens = 77;
+
+/** A graph whose rows have been followed from the latent on. */
+export interface Trace {
+  /** The model that was traced: wide fills are gone. */
+  readonly model: OnnxModel;
+  readonly oracle: Oracle;
+  /** Inputs with every axis a number. */
+  readonly ports: readonly Axes[];
+  /** The latent as the file has it: its height is a number if the model was exported for that one alone. */
+  readonly sample: Axes;
+  readonly found: Propagation;
+}
+
+/** @throws PcppError `E_SIZE`, or `E_GRAPH` naming the first node that cannot be split. */
+export async function traceRows(original: OnnxModel, shape: GridShape): Promise<Trace> {
+  checkModel(original);
+  const sample = sampleOf(original);
+  const downsampling = stridesOf(original, sample.name);
+  checkSize('height', shape.height, downsampling);
+  checkSize('width', shape.width, downsampling);
+  const fixedHeight = sample.dims[2];
+  const isFixed = typeof fixedHeight === 'number';
+  const height = isFixed ? fixedHeight : probeRows * downsampling;
+  const ports = portsAt(original, sample, { ...shape, height });
+  const unfilled = await consultOracle(original, ports);
+  const model = shrinkFills(original, unfilled);
+  const oracle = model === original ? unfilled : await consultOracle(model, ports);
+  const found = propagate(model, oracle, sample.name);
+  if (!isFixed) {
+    const taller = portsAt(model, sample, { ...shape, height: 2 * height });
+    checkTags(found, oracle, await consultOracle(model, taller), 2);
+  }
+  return { model, oracle, ports, sample, found };
+}
+
+function sampleOf(model: OnnxModel): Axes {
+  const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
+  const ports = (model.graph.input ?? []).map(axesOf).filter((port) => !initialized.has(port.name));
+  const found =
+    ports.find((port) => port.name === 'sample') ?? ports.find((port) => port.dims.length === 4);
+  if (found?.dims.length === 4) return found;
+  throw new PcppError(
+    'E_GRAPH',
+    `no input [N, C, H, W] among ${ports.map((port) => port.name).join(', ')}: only denoisers that read a latent image are split`,
+  );
+}
+
+/** The largest product of row strides along any path from the latent. */
+function stridesOf(model: OnnxModel, sample: string): number {
+  const view = viewOf(model.graph);
+  const factors = new Map<string, number>([[sample, 1]]);
+  for (const node of view.nodes) {
+    const factor = Math.max(0, ...(node.input ?? []).map((name) => factors.get(name) ?? 0));
+    const stride = node.op_type === 'Conv' ? (intsOf(node, 'strides')?.[0] ?? 1) : 1;
+    if (factor) for (const name of node.output ?? []) factors.set(name, factor * stride);
+  }
+  return Math.max(...factors.values());
+}
+
+/** The model's inputs with every axis a number. */
+function portsAt(model: OnnxModel, sample: Axes, shape: GridShape): Axes[] {
+  const wanted = [shape.batch, sample.dims[1]!, shape.height, shape.width];
+  const named = new Map<string, number>();
+  const sides = ['batch', 'channel count', 'height', 'width'];
+  for (const [axis, dim] of sample.dims.entries()) {
+    if (typeof dim === 'string') named.set(dim, Number(wanted[axis]));
+    else if (dim !== wanted[axis]) {
+      throw new PcppError(
+        'E_SIZE',
+        `the model was exported for ${sides[axis]} ${dim}, not ${wanted[axis]}; export it with dynamic axes`,
+      );
+    }
+  }
+  const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
+  return (model.graph.input ?? [])
+    .map(axesOf)
+    .filter((port) => !initialized.has(port.name))
+    .map((port) => ({ ...port, dims: port.dims.map((dim) => fixed(port, dim, named)) }));
+}
+
+function fixed(port: Axes, dim: number | string, named: ReadonlyMap<string, number>): number {
+  if (typeof dim === 'number') return dim;
+  // An open axis of a vector is a list of timesteps, and there is one.
+  return named.get(dim) ?? (port.dims.length === 1 ? 1 : probeTokens);
+}
+
+export function outputOf(model: OnnxModel, tagged: readonly string[]): string {
+  const outputs = (model.graph.output ?? []).map((port) => port.name ?? '');
+  const found = outputs.find((name) => tagged.includes(name));
+  if (found) return found;
+  const last = model.graph.node!.at(-1)!;
+  return refuse(
+    last,
+    `none of the outputs ${outputs.join(', ')} has image rows`,
+    'run it on one device',
+  );
+}
