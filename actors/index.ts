@@ -28,7 +28,7 @@ export {
 } from './patch/patch-actor.js';
 export { type ReplaceablePatch, type Replacement, replacePatch } from './patch/replace-patch.js';
 export { type AnyPatch, type RunOptions, runPatches } from './patch/run-patches.js';
-export type { StepReport } from './patch/step-report.js';
+export { joinReports, type StepReport } from './patch/step-report.js';
 export { ActorPool, type PoolCall, type PoolOptions, type PoolSource } from './pool.js';
 export {
   type MakeActor,

@@ -13,3 +13,18 @@ export interface StepReport {
   /** Age in steps of the borders read; undefined in steps without any. */
   readonly age: number | undefined;
 }
+
+/** One step that was computed in several phases. What they told each other is of the step itself. */
+export const joinReports = (phases: readonly StepReport[], step: number): StepReport => {
+  const sum = (of: (report: StepReport) => number): number =>
+    phases.reduce((all, report) => all + of(report), 0);
+  return {
+    patch: phases[0]!.patch,
+    step,
+    computeMs: sum(({ computeMs }) => computeMs),
+    waitMs: sum(({ waitMs }) => waitMs),
+    bytesIn: sum(({ bytesIn }) => bytesIn),
+    bytesOut: sum(({ bytesOut }) => bytesOut),
+    age: phases.some(({ age }) => age !== undefined) ? 0 : undefined,
+  };
+};

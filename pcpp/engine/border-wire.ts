@@ -153,3 +153,13 @@ export class BorderReceiver {
 /** Views of wider values need an offset that they divide. */
 const aligned = (bytes: Uint8Array): Uint8Array =>
   bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+
+/** A message that nothing is rounded in. */
+export const exactBytes = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** The values of such a message; how many there must be, the plan says. */
+export function exactValues(message: Uint8Array): Float32Array {
+  const { buffer, byteOffset, byteLength } = aligned(message);
+  return new Float32Array(buffer, byteOffset, Math.floor(byteLength / 4));
+}

@@ -3,16 +3,17 @@
  * blocks its thread, so the actor has one of its own, and borders arrive meanwhile.
  */
 
-import { PatchActor } from '../../actors/index.js';
+import { joinReports, PatchActor, type StepReport } from '../../actors/index.js';
 import { type ActorHandle, context } from '../../runtime/index.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import { type DecoderReach, decoderReach, type LatentSize } from '../image/decoder-reach.js';
 import { Model } from '../model/model.js';
 import { Session } from '../onnx/session.js';
 import type { LinkCost } from '../partition/cost.js';
-import { type PatchPlan, planPatches } from '../partition/plan.js';
+import { type PatchPlan, planFresh, planPatches } from '../partition/plan.js';
 import { type PatchGraph, type PatchGraphShape, servesShape } from '../rewrite/compile.js';
 import { openPatchGraph } from '../rewrite/graph-cache.js';
+import { compileStagedGraph, type StagedGraph } from '../rewrite/staged.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { type Tensor, takeRows } from '../tensor.js';
@@ -28,7 +29,11 @@ import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
 import { PatchDenoiser } from './patch-denoiser.js';
+import type { Share } from './share.js';
 import { SingleDevice } from './single-device.js';
+import { StagedPatch } from './staged-patch.js';
+import { StagedSessions } from './staged-sessions.js';
+import { SyncPatch } from './sync-patch.js';
 import { LinkProbe, timeLink } from './time-link.js';
 import { type StepTimes, timePatchSteps, timeRuns, trialWarmup } from './time-steps.js';
 
@@ -39,8 +44,6 @@ export interface DeviceOptions {
   readonly threads?: number;
 }
 
-type Share = DenoisePatch | SingleDevice;
-
 export class DenoiseActor extends PatchActor<Uint8Array> {
   static readonly actor: { readonly thread: true } = { thread: true };
   readonly #root: string;
@@ -48,6 +51,8 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   #model: Model | undefined;
   #compiled: { readonly graph: PatchGraph; readonly shape: PatchGraphShape } | undefined;
   #denoiser: PatchDenoiser | undefined;
+  #staged: { readonly graph: StagedGraph; readonly shape: PatchGraphShape } | undefined;
+  #sessions: StagedSessions | undefined;
   #reach: { readonly width: number; readonly reach: DecoderReach } | undefined;
   #share: Share | undefined;
   readonly #probe = new LinkProbe();
@@ -93,7 +98,12 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     const batch = isGuided(settings.guidanceScale) ? 2 : 1;
     const { borderFraction, borderCut, borderAge: age, wire, borderPayload: payload } = settings;
     const { height, width } = settings.latent;
-    const graph = await this.#graphFor({ height, width, batch, payload });
+    const shape = { height, width, batch, payload };
+    if (settings.mode === 'sync') {
+      const { sites } = await this.#stagedGraphFor(shape);
+      return planFresh(sites, { height, width, batch, patches });
+    }
+    const graph = await this.#graphFor(shape);
     return planPatches(graph.sites, {
       height,
       width,
@@ -110,7 +120,9 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   /** Take up a job as patch number `patch`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, patch: number): Promise<void> {
     const { id, settings, conditioning, patches, image } = job;
-    this.begin({ job: id, patch, patches, age: settings.borderAge, borderOf: 'output' });
+    const isSync = settings.mode === 'sync';
+    const age = isSync ? 1 : settings.borderAge;
+    this.begin({ job: id, patch, patches, age, borderOf: 'output' });
     const model = this.#open();
     const sampler = this.#samplerOf(settings);
     if (patches === 1) {
@@ -121,6 +133,11 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
       return;
     }
     const plan = await this.plan(settings, patches);
+    if (isSync) {
+      const staged = new StagedPatch(await this.#sessionsFor(this.#staged!.graph), plan, patch);
+      this.#share = new SyncPatch(staged, sampler, settings, conditioning, image);
+      return;
+    }
     const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, patch);
     this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning, image);
   }
@@ -133,7 +150,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   /** A message that builds on one that was lost cannot be read: ask its sender for what is missing. */
   override border(job: string, from: number, version: number, border: Uint8Array): Promise<void> {
     if (this.#share && this.settings.job === job) {
-      for (const lost of this.#share.missing(from, version)) {
+      for (const lost of this.#share.missing?.(from, version) ?? []) {
         this.#peers[from]?.latest(`repair ${lost}`).repair(job, this.settings.patch, lost);
       }
     }
@@ -143,8 +160,24 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   /** Send patch `to` this version again, so that it can be read by itself. On the latest-wins lane. */
   repair(job: string, to: number, version: number): void {
     if (!this.#share || this.settings.job !== job) return;
-    const frame = this.#share.repair(to, version);
+    const frame = this.#share.repair?.(to, version);
     if (frame) this.#peers[to]?.latest('repair').border(job, this.settings.patch, version, frame);
+  }
+
+  /** One report for each step, in however many phases it was computed. */
+  override async *run(first: number, end: number): AsyncGenerator<StepReport> {
+    const { phases } = this.#current;
+    if (phases === 1) {
+      yield* super.run(first, end);
+      return;
+    }
+    for (let step = first; step < end; step++) {
+      const reports: StepReport[] = [];
+      for await (const report of super.run(step * phases, (step + 1) * phases))
+        reports.push(report);
+      if (reports.length < phases) return;
+      yield joinReports(reports, step);
+    }
   }
 
   /** Own latent rows as the last step left them, [1, C, rows, W]. */
@@ -217,7 +250,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#denoiser?.[Symbol.asyncDispose]();
+    await this.#closeDenoisers();
     await this.#model?.[Symbol.asyncDispose]();
   }
 
@@ -262,15 +295,36 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return graph;
   }
 
-  /** The session costs as much memory as the weights, so there is one, kept while the plan fits it. */
+  async #stagedGraphFor(shape: PatchGraphShape): Promise<StagedGraph> {
+    const known = this.#staged;
+    if (known && servesShape(known.shape, shape)) return known.graph;
+    const graph = await compileStagedGraph(this.#open().directory.graph('unet'), shape);
+    this.#staged = { shape, graph };
+    return graph;
+  }
+
+  /** Sessions cost as much memory as the weights, so there is one form of the denoiser, kept while the plan fits it. */
   async #denoiserFor(graph: PatchGraph, plan: PatchPlan, patch: number): Promise<PatchDenoiser> {
     if (this.#denoiser?.graph === graph) {
       this.#denoiser = this.#denoiser.replan(plan, patch);
     } else {
-      await this.#denoiser?.[Symbol.asyncDispose]();
-      this.#denoiser = undefined;
+      await this.#closeDenoisers();
       this.#denoiser = await PatchDenoiser.open(graph, plan, patch, { threads: this.#threads });
     }
     return this.#denoiser;
+  }
+
+  async #sessionsFor(graph: StagedGraph): Promise<StagedSessions> {
+    if (this.#sessions?.graph === graph) return this.#sessions;
+    await this.#closeDenoisers();
+    this.#sessions = await StagedSessions.open(graph, { threads: this.#threads });
+    return this.#sessions;
+  }
+
+  async #closeDenoisers(): Promise<void> {
+    const open = [this.#denoiser, this.#sessions];
+    this.#denoiser = undefined;
+    this.#sessions = undefined;
+    for (const denoiser of open) await denoiser?.[Symbol.asyncDispose]();
   }
 }

@@ -15,6 +15,8 @@ import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
+import type { Share } from './share.js';
+import { conditioningValues } from './unet.js';
 
 /** A latent and what its sampler remembers. */
 interface Track {
@@ -22,7 +24,8 @@ interface Track {
   readonly latent: Tensor;
 }
 
-export class DenoisePatch {
+export class DenoisePatch implements Share {
+  readonly phases = 1;
   readonly #denoiser: PatchDenoiser;
   readonly #plan: PatchPlan;
   readonly #patch: number;
@@ -49,7 +52,7 @@ export class DenoisePatch {
     this.#patch = denoiser.index;
     this.#sampler = sampler;
     this.#settings = settings;
-    this.#values = valuesOf(conditioning);
+    this.#values = conditioningValues(conditioning);
     this.#guided = conditioning.hidden.dims[0] === 2;
     const { warmupSteps } = settings;
     const others = [...Array(patchCount(this.#plan)).keys()];
@@ -62,7 +65,6 @@ export class DenoisePatch {
     this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
   }
 
-  /** [1, C, rows, W] as the last step left them. */
   get rows(): Tensor {
     return this.#own.latent;
   }
@@ -84,17 +86,14 @@ export class DenoisePatch {
     return isRead ? this.#partners((other) => [this.#patch, other]) : [];
   }
 
-  /** After `step`, the message to another patch. */
   borderFor(to: number, step: number): Uint8Array {
     return this.#outgoing[to]!.encode(this.#denoiser.outbound(to, this.#own.latent), step);
   }
 
-  /** As a message comes in: versions that were lost before it and have to be asked for. */
   missing(from: number, version: number): readonly number[] {
     return this.#incoming[from]?.missing(version) ?? [];
   }
 
-  /** What replaces a message that was lost; undefined if it is too long ago. */
   repair(to: number, version: number): Uint8Array | undefined {
     return this.#outgoing[to]?.repair(version);
   }
@@ -178,12 +177,4 @@ export class DenoisePatch {
       (other) => other !== this.#patch && manifestOf(this.#plan, ...edge(other)).length > 0,
     );
   }
-}
-
-function valuesOf({ hidden, pooled, timeIds }: Conditioning): Values {
-  return {
-    encoder_hidden_states: { type: 'float32', ...hidden },
-    ...(pooled ? { text_embeds: { type: 'float32', ...pooled } } : {}),
-    ...(timeIds ? { time_ids: { type: 'float32', ...timeIds } } : {}),
-  };
 }

@@ -5,7 +5,7 @@ import { RuntimeError } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
-import { type Forecast, forecastBytes } from '../partition/bytes.js';
+import { type Forecast, forecastBytes, forecastFresh } from '../partition/bytes.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
@@ -33,7 +33,7 @@ export type GenerationProgress =
       readonly settings: GenerationSettings;
       /** Patch i owns latent rows [bounds[i], bounds[i + 1]). */
       readonly bounds: readonly number[];
-      /** Border bytes of a displaced step by the plan, and of the same plan in DistriFusion mode; absent without displaced steps. */
+      /** Border bytes of a step by the plan, and of the same plan in DistriFusion mode; absent where devices tell each other nothing. */
       readonly forecast?: Forecast;
     }
   | ({ readonly kind: 'step' } & StepProgress)
@@ -254,11 +254,16 @@ const boundsAndForecast = (
   plan: PatchPlan | undefined,
 ): { readonly bounds: readonly number[]; readonly forecast?: Forecast } =>
   plan
-    ? {
-        bounds: plan.bounds,
-        ...(settings.warmupSteps < settings.evaluations ? { forecast: forecastBytes(plan) } : {}),
-      }
+    ? { bounds: plan.bounds, ...forecastOf(settings, plan) }
     : { bounds: [0, settings.latent.height] };
+
+function forecastOf(
+  { mode, warmupSteps, evaluations }: GenerationSettings,
+  plan: PatchPlan,
+): { readonly forecast?: Forecast } {
+  if (mode === 'sync') return { forecast: forecastFresh(plan) };
+  return warmupSteps < evaluations ? { forecast: forecastBytes(plan) } : {};
+}
 
 function merge(reports: readonly StepReport[]): Omit<StepProgress, 'steps' | 'stepMs'> {
   const ages = reports.flatMap(({ age }) => (age === undefined ? [] : [age]));

@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
+import type { Share } from './share.js';
 import { evaluateUnet } from './unet.js';
 
 /** What an image begins with besides its seed. */
@@ -19,7 +20,8 @@ export interface Beginning {
   readonly ofStep?: (step: number) => Tensor;
 }
 
-export class SingleDevice {
+export class SingleDevice implements Share {
+  readonly phases = 1;
   readonly #session: Session;
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
@@ -44,7 +46,6 @@ export class SingleDevice {
     this.#latent = firstLatent(sampler, settings, beginning.image, beginning.first);
   }
 
-  /** [1, C, H, W] as the last step left it. */
   get rows(): Tensor {
     return this.#latent;
   }
@@ -55,14 +56,6 @@ export class SingleDevice {
 
   readers(_step: number): readonly number[] {
     return [];
-  }
-
-  missing(_from: number, _version: number): readonly number[] {
-    return [];
-  }
-
-  repair(_to: number, _version: number): undefined {
-    return undefined;
   }
 
   borderFor(to: number): never {

@@ -6,6 +6,7 @@
  */
 
 import { PcppError } from '../errors.js';
+import { feedScalar } from '../model/feed.js';
 import type { Value, Values } from '../onnx/session.js';
 import { flatFloats, flatIntegers, floatsOf } from '../onnx/values.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
@@ -35,8 +36,10 @@ interface Exchange {
 export interface StagedInput {
   /** Own rows, [N, C, rows, W], as the model wants them. */
   readonly sample: Tensor;
+  /** Of a denoiser. */
+  readonly timestep?: number;
   /** The model's other inputs. */
-  readonly others: Values;
+  readonly others?: Values;
   /** The upper neighbour's last rows of the same sample; where `halo` says that it is read. */
   readonly haloAbove?: Tensor | undefined;
   /** The lower neighbour's first rows. */
@@ -91,7 +94,7 @@ export class StagedPatch {
   }
 
   /** A new run. @throws PcppError `E_SHAPE` if a tensor has not the plan's size. */
-  begin({ sample, others, haloAbove, haloBelow }: StagedInput): void {
+  begin({ sample, timestep, others = {}, haloAbove, haloBelow }: StagedInput): void {
     const { plan, index } = this;
     const wanted = [plan.batch, plan.sites.channels, rowsOf(plan, index), plan.width];
     if (sample.dims.length !== 4 || wanted.some((dim, axis) => dim !== sample.dims[axis])) {
@@ -104,6 +107,8 @@ export class StagedPatch {
     this.#values.clear();
     for (const [name, value] of Object.entries(others)) this.#values.set(name, value);
     this.#values.set(this.#sessions.graph.sample, { type: 'float32', ...sample });
+    const port = this.#sessions.port('timestep');
+    if (port) this.#values.set(port.name, feedScalar(port, timestep ?? 0));
   }
 
   /**

@@ -1,7 +1,7 @@
 /** One evaluation of a whole-image UNet. */
 
 import { feed, feedScalar, floatOutput, inputPort, requireShape } from '../model/feed.js';
-import type { Session, Value } from '../onnx/session.js';
+import type { Session, Value, Values } from '../onnx/session.js';
 import { concatBatch, type Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { combineGuidance } from './guidance.js';
@@ -43,3 +43,10 @@ export function unetFeeds(
     ...(timeIds ? { time_ids: feed(port('time_ids'), timeIds) } : {}),
   };
 }
+
+/** The same inputs as a patch graph has them: always in float32. */
+export const conditioningValues = ({ hidden, pooled, timeIds }: Conditioning): Values => ({
+  encoder_hidden_states: { type: 'float32', ...hidden },
+  ...(pooled ? { text_embeds: { type: 'float32', ...pooled } } : {}),
+  ...(timeIds ? { time_ids: { type: 'float32', ...timeIds } } : {}),
+});

@@ -1,7 +1,7 @@
 /** What a plan will send, before anything runs. */
 
 import type { Site } from '../rewrite/sites.js';
-import { momentsLength } from './manifest.js';
+import { latentRows, momentsLength } from './manifest.js';
 import { ownSpan } from './needs.js';
 import { type PatchPlan, patchCount } from './plan.js';
 import { borderBytes, type FrameKind } from './wire.js';
@@ -15,7 +15,7 @@ export interface Traffic {
 }
 
 export interface Forecast extends Traffic {
-  /** The first exchange of an image: more where residual wires send key frames, otherwise the same. */
+  /** The first exchange of an image: more where residual wires send key frames, less in mode sync, otherwise the same. */
   readonly first: Traffic;
   /** A step in which every message was lost and came by itself a second time: residual wires only. */
   readonly repair: Traffic;
@@ -40,6 +40,18 @@ export function forecastBytes(plan: PatchPlan): Forecast {
     distrifusion,
     saving,
   };
+}
+
+/**
+ * The same of a plan for fresh values, in all exchanges of one step. In the first one nobody needs latent rows: everyone has
+ * drawn them.
+ */
+export function forecastFresh(plan: PatchPlan): Forecast {
+  const drawn = trafficBy(plan, (from, to) => {
+    const [first, end] = latentRows(plan, from, to) ?? [0, 0];
+    return borderBytes(plan, from, to) - 4 * plan.sites.channels * (end - first) * plan.width;
+  });
+  return { ...forecastBytes(plan), first: drawn };
 }
 
 /** Whole patches to everybody, as keys and values whatever travels here. */
@@ -72,10 +84,12 @@ export function publishedDistrifusion(plan: PatchPlan): readonly number[] {
   return patches.map((patch) => 2 * (all - own(patch)));
 }
 
-function trafficOf(plan: PatchPlan, kind: FrameKind): Traffic {
+const trafficOf = (plan: PatchPlan, kind: FrameKind): Traffic =>
+  trafficBy(plan, (from, to) => borderBytes(plan, from, to, kind));
+
+function trafficBy(plan: PatchPlan, bytesOf: (from: number, to: number) => number): Traffic {
   const patches = [...Array(patchCount(plan)).keys()];
-  const bytes = (from: number, to: number): number =>
-    from === to ? 0 : borderBytes(plan, from, to, kind);
+  const bytes = (from: number, to: number): number => (from === to ? 0 : bytesOf(from, to));
   const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
   const sent = patches.map((from) => sum(patches.map((to) => bytes(from, to))));
   const received = patches.map((to) => sum(patches.map((from) => bytes(from, to))));

@@ -10,7 +10,7 @@ export type PatchMode = 'pcpp' | 'distrifusion';
 
 /**
  * Statistics of group normalisation in displaced steps. `corrected`: stale ones of all patches plus the own change.
- * `stale`: stale ones of the others averaged with own fresh ones. `local`: own rows only.
+ * `stale`: those of the others, as old as they are, averaged with own fresh ones. `local`: own rows only.
  */
 export type GroupNormMode = 'corrected' | 'stale' | 'local';
 
@@ -105,6 +105,17 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
   const plan = { sites, height, width, batch, bounds, ...rules };
   return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
 }
+
+/**
+ * A plan by which nothing is ever stale or rounded, for graphs in stages: everyone hears of everything within the step.
+ *
+ * @throws PcppError as `planPatches`.
+ */
+export const planFresh = (
+  sites: GraphSites,
+  size: Pick<PlanOptions, 'height' | 'width' | 'batch' | 'patches'>,
+): PatchPlan =>
+  planPatches(sites, { ...size, mode: 'distrifusion', groupNorm: 'stale', wire: 'fp32' });
 
 export const patchCount = (plan: PatchPlan): number => plan.bounds.length - 1;
 

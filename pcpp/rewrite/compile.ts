@@ -45,17 +45,15 @@ export async function compilePatchGraph(
 }
 
 /** The same for a model in memory. */
-export async function compileModel(
+export const compileModel = async (
   original: OnnxModel,
-  shape: PatchGraphShape,
-): Promise<PatchGraph> {
-  const trace = await traceRows(original, shape);
-  const emitted = emitPatchGraph(trace, shape.payload ?? 'kv', 'displaced');
-  return {
-    bytes: encodeModel(emitted.model),
-    sites: emitted.sites[0]!,
-    ...endsOf(trace),
-  };
+  { payload, ...shape }: PatchGraphShape,
+): Promise<PatchGraph> => patchGraphOf(await traceRows(original, shape), payload);
+
+/** The same for a model that is traced already. */
+export function patchGraphOf(trace: Trace, payload: AttentionPayload = 'kv'): PatchGraph {
+  const { model, sites } = emitPatchGraph(trace, payload, 'displaced');
+  return { bytes: encodeModel(model), sites: sites[0]!, ...endsOf(trace) };
 }
 
 /** What every form of a traced graph has. */

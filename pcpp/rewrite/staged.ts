@@ -5,11 +5,11 @@
 
 import { intOf, viewOf } from '../onnx/graph.js';
 import { encodeModel, type ModelProto, type ValueInfoProto } from '../onnx/messages.js';
-import { axesOf, loadModel, type OnnxModel, portOf } from '../onnx/model.js';
+import { axesOf, loadModel, portOf } from '../onnx/model.js';
 import { endsOf, type GraphEnds, type PatchGraphShape } from './compile.js';
 import { cutStages } from './cut.js';
 import { emitPatchGraph } from './emit.js';
-import type { GraphSites } from './sites.js';
+import type { AttentionPayload, GraphSites } from './sites.js';
 import { probeTokens, type Trace, traceRows } from './trace.js';
 
 export interface StagedGraph extends GraphEnds {
@@ -30,18 +30,14 @@ export interface GraphStage {
  */
 export async function compileStagedGraph(
   file: string,
-  shape: PatchGraphShape,
+  { payload, ...shape }: PatchGraphShape,
 ): Promise<StagedGraph> {
-  return compileStages(await loadModel(file), shape);
+  return stagedGraphOf(await traceRows(await loadModel(file), shape), payload);
 }
 
-/** The same for a model in memory. */
-export async function compileStages(
-  original: OnnxModel,
-  shape: PatchGraphShape,
-): Promise<StagedGraph> {
-  const trace = await traceRows(original, shape);
-  const { model, sites } = emitPatchGraph(trace, shape.payload ?? 'kv', 'staged');
+/** The same for a model that is traced already. */
+export function stagedGraphOf(trace: Trace, payload: AttentionPayload = 'kv'): StagedGraph {
+  const { model, sites } = emitPatchGraph(trace, payload, 'staged');
   const parts = cutStages(model.graph!, sites.length, declare(trace, model));
   return {
     stages: parts.map((graph, stage) => ({

@@ -1,18 +1,23 @@
 /** Checks that a patch graph computes what the original graph computes, when nothing is stale. */
 
 import type { ExecutionContext } from 'ava';
+import { StagedSessions } from '../../pcpp/engine/staged-sessions.js';
 import { feed, feedScalar, floatOutput } from '../../pcpp/model/feed.js';
 import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
-import { planPatches } from '../../pcpp/partition/plan.js';
+import { planFresh, planPatches } from '../../pcpp/partition/plan.js';
 import type { PatchGraph } from '../../pcpp/rewrite/compile.js';
+import type { StagedGraph } from '../../pcpp/rewrite/staged.js';
 import { type Tensor, tensor } from '../../pcpp/tensor.js';
 import { maxAbsDifference } from './golden.js';
 import { PatchCrew } from './patch-crew.js';
+import { StagedCrew } from './staged-crew.js';
 
 export interface Expectation {
   /** The original graph, a path or its bytes. */
   readonly original: string | Uint8Array;
   readonly graph: PatchGraph;
+  /** The same in stages, to be compared too. */
+  readonly staged?: StagedGraph;
   /** [N, C, H, W] */
   readonly sample: Tensor;
   readonly timestep?: number;
@@ -21,21 +26,25 @@ export interface Expectation {
   readonly splits: readonly (number | readonly number[])[];
   /** At most this share of the largest output may differ. @default 1e-5 */
   readonly tolerance?: number;
+  /** The same of the graph in stages. @default as `tolerance` */
+  readonly stagedTolerance?: number;
 }
 
 const tolerance = 1e-5;
 
 export async function checkFreshPatches(t: ExecutionContext, expected: Expectation): Promise<void> {
   const { largest, distances } = await freshDistances(expected);
-  const allowed = (expected.tolerance ?? tolerance) * largest;
-  t.true(allowed > 0);
+  const share = expected.tolerance ?? tolerance;
+  const stagedShare = expected.stagedTolerance ?? share;
+  t.true(largest > 0);
   for (const { what, bounds, distance } of distances) {
+    const allowed = (what === 'stages' ? stagedShare : share) * largest;
     t.true(distance <= allowed, `${what} of [${bounds}]: ${distance} > ${allowed}`);
   }
 }
 
 export interface FreshDistance {
-  readonly what: 'whole' | 'patches' | 'patches by message';
+  readonly what: 'whole' | 'patches' | 'patches by message' | 'stages';
   readonly bounds: readonly number[];
   /** Largest absolute difference from the original graph's output. */
   readonly distance: number;
@@ -51,6 +60,7 @@ export async function freshDistances(
   const [batch, , height, width] = sample.dims as [number, number, number, number];
   const truth = await runOriginal(expected, timestep, conditioning);
   const distances: FreshDistance[] = [];
+  await using sessions = expected.staged && (await StagedSessions.open(expected.staged));
   for (const patches of expected.splits) {
     const options = { height, width, batch, patches, mode: 'distrifusion' } as const;
     const crew = await PatchCrew.open(graph, planPatches(graph.sites, options));
@@ -64,6 +74,12 @@ export async function freshDistances(
     const messages = crew.messages();
     const later = await crew.displaced(sample, timestep, conditioning, messages);
     add('patches by message', later);
+    if (!sessions) continue;
+    const fresh = planFresh(sessions.graph.sites, { height, width, batch, patches });
+    const stages = new StagedCrew(sessions, fresh);
+    // Twice, because the second run finds what the first has left.
+    await stages.run(sample, timestep + 1, conditioning);
+    add('stages', await stages.run(sample, timestep, conditioning));
   }
   const largest = truth.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   return { largest, distances };

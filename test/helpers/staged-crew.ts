@@ -1,32 +1,25 @@
 /** All patches of a staged graph in one process: messages pass from hand to hand. */
 
 import { StagedPatch } from '../../pcpp/engine/staged-patch.js';
-import { StagedSessions } from '../../pcpp/engine/staged-sessions.js';
-import { feedScalar } from '../../pcpp/model/feed.js';
+import type { StagedSessions } from '../../pcpp/engine/staged-sessions.js';
 import type { Values } from '../../pcpp/onnx/session.js';
 import type { PatchPlan } from '../../pcpp/partition/plan.js';
-import type { StagedGraph } from '../../pcpp/rewrite/staged.js';
 import { concatRows, type Tensor, takeRows } from '../../pcpp/tensor.js';
 
-export class StagedCrew implements AsyncDisposable {
+export class StagedCrew {
   readonly patches: readonly StagedPatch[];
   /** Elements that the patches told each other in the last run. */
   told = 0;
   readonly #sessions: StagedSessions;
 
-  private constructor(sessions: StagedSessions, plan: PatchPlan) {
+  /** @param sessions Stay the caller's. */
+  constructor(sessions: StagedSessions, plan: PatchPlan) {
     this.#sessions = sessions;
     this.patches = plan.bounds.slice(1).map((_, index) => new StagedPatch(sessions, plan, index));
   }
 
-  static async open(graph: StagedGraph, plan: PatchPlan): Promise<StagedCrew> {
-    return new StagedCrew(await StagedSessions.open(graph), plan);
-  }
-
   /** @param sample The whole, [N, C, H, W]. @returns What the model gives for it, put together from all patches. */
   async run(sample: Tensor, timestep: number, conditioning: Values = {}): Promise<Tensor> {
-    const port = this.#sessions.port('timestep');
-    const others = { ...conditioning, ...(port ? { timestep: feedScalar(port, timestep) } : {}) };
     this.told = 0;
     for (const patch of this.patches) {
       const [above, below] = [patch.index - 1, patch.index + 1].map((other) => {
@@ -35,7 +28,13 @@ export class StagedCrew implements AsyncDisposable {
       });
       const { bounds } = patch.plan;
       const own = takeRows(sample, bounds[patch.index]!, bounds[patch.index + 1]!);
-      patch.begin({ sample: own, others, haloAbove: above, haloBelow: below });
+      patch.begin({
+        sample: own,
+        timestep,
+        others: conditioning,
+        haloAbove: above,
+        haloBelow: below,
+      });
     }
     let said = new Map<string, Float32Array>();
     for (let stage = 0; stage < this.#sessions.graph.stages.length; stage++) {
@@ -54,9 +53,5 @@ export class StagedCrew implements AsyncDisposable {
       said = saying;
     }
     return concatRows(this.patches.map((patch) => patch.output));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sessions[Symbol.asyncDispose]();
   }
 }

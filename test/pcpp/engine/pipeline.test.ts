@@ -102,6 +102,17 @@ test.serial('sync is the picture of one device; pcpp reads less than distrifusio
   t.deepEqual(alone.bounds, [0, 24]);
   t.deepEqual(sync.bounds, [0, 8, 16, 24]);
   t.true(largestDifference(alone.latent.data, sync.latent.data) < 1e-4);
+  // Each device computes its own rows, and hears of the others within the step.
+  const { first: begun, total } = sync.forecast!;
+  t.true(begun.total < total);
+  t.deepEqual(
+    sync.steps.map(({ borderBytes }) => borderBytes),
+    [begun.total, ...Array<number>(7).fill(total)],
+  );
+  t.deepEqual([...new Set(sync.steps.map(({ borderAge }) => borderAge))], [0]);
+  const hidden = await make(pipeline, { mode: 'sync', borderPayload: 'hidden' });
+  t.true(largestDifference(alone.latent.data, hidden.latent.data) < 1e-4);
+  t.true(hidden.forecast!.total < total);
   const pcpp = await make(pipeline, { mode: 'pcpp', borderFraction: 0.1 });
   const distrifusion = await make(pipeline, { mode: 'distrifusion' });
   t.true(pcpp.forecast!.total < distrifusion.forecast!.total);

@@ -1,0 +1,59 @@
+/** The denoisers that tests split, and inputs for them. */
+
+import { join } from 'node:path';
+import type { Value, Values } from '../../pcpp/onnx/session.js';
+import { goldenPath, scenesPath } from './golden.js';
+import { noise } from './small-graph.js';
+
+export interface Denoiser {
+  readonly name: string;
+  readonly file: string;
+  /** Widths of the model's other inputs. */
+  readonly features: Readonly<Record<string, number>>;
+  readonly downsampling: number;
+}
+
+const sd15 = { features: { encoder_hidden_states: 8 }, downsampling: 8 };
+const sdxl = {
+  features: { encoder_hidden_states: 20, text_embeds: 12, time_ids: 6 },
+  downsampling: 4,
+};
+
+export const denoisers: readonly [sd15: Denoiser, sdxl: Denoiser, scenes: Denoiser] = [
+  { ...sd15, name: 'tiny-sd15', file: goldenPath('models/tiny-sd15/unet/model.onnx') },
+  { ...sdxl, name: 'tiny-sdxl', file: goldenPath('models/tiny-sdxl/unet/model.onnx') },
+  {
+    name: 'scenes',
+    file: join(scenesPath, 'unet', 'model.onnx'),
+    features: { encoder_hidden_states: 128 },
+    downsampling: 8,
+  },
+];
+
+const variant = (name: string): string => goldenPath(`models/variants/${name}/model.onnx`);
+
+/** The same networks as other exporters write them: torch's newer one, external weights, half precision. */
+export const variants: readonly (Denoiser & {
+  readonly tolerance: number;
+  readonly stagedTolerance: number;
+})[] = [
+  { ...sd15, name: 'tiny-sd15-unet-dynamo-opset18', tolerance: 1e-5, stagedTolerance: 1e-5 },
+  {
+    ...sdxl,
+    name: 'tiny-sdxl-unet-dynamo-opset23-extdata',
+    tolerance: 1e-5,
+    stagedTolerance: 1e-5,
+  },
+  // The original in half precision is itself 3e-3 from the float32 one, and the patch graph is no farther from that. What
+  // goes from stage to stage is rounded, where ONNX Runtime goes on in float32 within one graph.
+  { ...sdxl, name: 'tiny-sdxl-unet-fp16', tolerance: 4e-3, stagedTolerance: 8e-3 },
+].map((entry) => ({ ...entry, file: variant(entry.name) }));
+
+/** A prompt of seven tokens, and whatever else the model reads. */
+export function conditioningOf({ features }: Denoiser, batch: number): Values {
+  const entries = Object.entries(features).map(([name, width], index): [string, Value] => {
+    const dims = name === 'encoder_hidden_states' ? [batch, 7, width] : [batch, width];
+    return [name, { type: 'float32', ...noise(dims, 11 + index) }];
+  });
+  return Object.fromEntries(entries);
+}
