@@ -1,12 +1,11 @@
 /**
- * From the last latent to pixels on the devices of a job. Each decodes its own rows, with as many rows around them as
- * their pixels depend on, so that nothing has to be exchanged and only finished pixels are gathered.
+ * From the last latent to pixels on the devices of a job. Each decodes its own rows: with as many rows around them as
+ * their pixels depend on, so that nothing has to be exchanged, or in stages where the decoder looks at the whole image.
  */
 
 import { type RgbImage, stackRows } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { type Strip, stripsOf } from '../partition/strips.js';
-import type { Reach } from '../rewrite/reach.js';
 import { type Tensor, takeRows } from '../tensor.js';
 
 /** A device, as far as decoding is concerned. */
@@ -20,12 +19,13 @@ export interface DecodingDevice {
 }
 
 /** Who decodes what. */
-export interface Decoding {
-  /** One per device that decodes, from top to bottom; empty: the first one decodes the whole image. */
-  readonly strips: readonly Strip[];
-  /** Why several devices leave it to one. */
-  readonly why?: string;
-}
+export type Decoding =
+  /** One strip per device, from top to bottom. */
+  | { readonly by: 'strips'; readonly strips: readonly Strip[] }
+  /** All devices together: see decode-in-stages.ts. */
+  | { readonly by: 'stages' }
+  /** The first device decodes the whole image; `why` several leave it to one. */
+  | { readonly by: 'one'; readonly why?: string };
 
 /**
  * @param latent Size of the whole latent.
@@ -36,7 +36,7 @@ export async function planDecoding(
   latent: LatentSize,
   bounds: readonly number[],
 ): Promise<Decoding> {
-  if (devices.length === 1) return { strips: [] };
+  if (devices.length === 1) return { by: 'one' };
   return decodingOf(await reachesOf(devices, latent), bounds);
 }
 
@@ -46,32 +46,38 @@ export async function reachesOf(
   latent: LatentSize,
 ): Promise<readonly DecoderReach[]> {
   const reach = await first!.decoderReach(latent);
-  const asked = reach.kind === 'rows' ? others : [];
+  const asked = reach.kind === 'whole' ? [] : others;
   const theirs = await Promise.all(asked.map((device) => device.decoderReach(latent)));
   return [reach, ...theirs];
 }
 
 /** The decision itself. @param reaches What the devices found in their decoders. */
 export function decodingOf(reaches: readonly DecoderReach[], bounds: readonly number[]): Decoding {
-  const rows: Reach[] = [];
-  for (const reach of reaches) {
-    if (reach.kind === 'whole') return { strips: [], why: reach.why };
-    rows.push(reach);
+  const whole = reaches.find((reach) => reach.kind === 'whole');
+  if (whole) return { by: 'one', why: whole.why };
+  const first = reaches[0]!;
+  if (!reaches.every((reach) => isSame(first, reach))) {
+    return { by: 'one', why: 'the devices have different decoders' };
   }
-  const first = rows[0]!;
-  const isSame = ({ above, below, scale }: Reach): boolean =>
-    above === first.above && below === first.below && scale === first.scale;
-  if (!rows.every(isSame)) return { strips: [], why: 'the devices have different decoders' };
-  return { strips: stripsOf(first, bounds) };
+  return first.kind === 'rows'
+    ? { by: 'strips', strips: stripsOf(first, bounds) }
+    : { by: 'stages' };
 }
 
-/** @param latent [1, C, H, W] after the last step. */
-export async function decodeImage(
+function isSame(one: DecoderReach, other: DecoderReach): boolean {
+  if (one.kind === 'rows' && other.kind === 'rows') {
+    const keys = ['above', 'below', 'scale'] as const;
+    return keys.every((key) => one[key] === other[key]);
+  }
+  return one.kind === 'stages' && other.kind === 'stages' && one.hash === other.hash;
+}
+
+/** @param latent [1, C, H, W] after the last step. @param strips One per device. */
+export async function decodeStrips(
   devices: readonly DecodingDevice[],
-  { strips }: Decoding,
+  strips: readonly Strip[],
   latent: Tensor,
 ): Promise<RgbImage> {
-  if (strips.length === 0) return devices[0]!.decode(latent);
   const parts = strips.map(({ reads, keeps }, patch) =>
     devices[patch]!.decode(takeRows(latent, ...reads), keeps),
   );

@@ -5,34 +5,31 @@
 
 import { joinReports, PatchActor, type StepReport } from '../../actors/index.js';
 import { type ActorHandle, context } from '../../runtime/index.js';
+import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
-import { type DecoderReach, decoderReach, type LatentSize } from '../image/decoder-reach.js';
-import { Model } from '../model/model.js';
+import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { Session } from '../onnx/session.js';
 import type { LinkCost } from '../partition/cost.js';
 import { type PatchPlan, planFresh, planPatches } from '../partition/plan.js';
-import { type PatchGraph, type PatchGraphShape, servesShape } from '../rewrite/compile.js';
-import { openPatchGraph } from '../rewrite/graph-cache.js';
-import { compileStagedGraph, type StagedGraph } from '../rewrite/staged.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Sampler } from '../samplers/sampler.js';
-import { type Tensor, takeRows } from '../tensor.js';
+import { nchw, type Tensor, takeRows } from '../tensor.js';
 import {
   type Conditioning,
   type EncodedPrompt,
   encodePrompt,
   wholePicture,
 } from '../text/encode-prompt.js';
+import type { DecodeJob } from './decode-in-stages.js';
+import { DecodePatch } from './decode-patch.js';
 import { type DenoiseJob, patchModeOf } from './denoise-job.js';
 import { DenoisePatch } from './denoise-patch.js';
+import { DeviceModel } from './device-model.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
-import { PatchDenoiser } from './patch-denoiser.js';
 import type { Share } from './share.js';
 import { SingleDevice } from './single-device.js';
-import { StagedPatch } from './staged-patch.js';
-import { StagedSessions } from './staged-sessions.js';
 import { SyncPatch } from './sync-patch.js';
 import { LinkProbe, timeLink } from './time-link.js';
 import { type StepTimes, timePatchSteps, timeRuns, trialWarmup } from './time-steps.js';
@@ -46,22 +43,15 @@ export interface DeviceOptions {
 
 export class DenoiseActor extends PatchActor<Uint8Array> {
   static readonly actor: { readonly thread: true } = { thread: true };
-  readonly #root: string;
-  readonly #threads: number;
-  #model: Model | undefined;
-  #compiled: { readonly graph: PatchGraph; readonly shape: PatchGraphShape } | undefined;
-  #denoiser: PatchDenoiser | undefined;
-  #staged: { readonly graph: StagedGraph; readonly shape: PatchGraphShape } | undefined;
-  #sessions: StagedSessions | undefined;
-  #reach: { readonly width: number; readonly reach: DecoderReach } | undefined;
+  readonly #device: DeviceModel;
   #share: Share | undefined;
   readonly #probe = new LinkProbe();
   #peers: readonly ActorHandle<DenoiseActor>[] = [];
 
   constructor(options: DeviceOptions) {
     super();
-    this.#root = options.model;
-    this.#threads = options.threads ?? Math.max(1, Math.floor(context().resources['cpu'] ?? 1));
+    const threads = options.threads ?? Math.max(1, Math.floor(context().resources['cpu'] ?? 1));
+    this.#device = new DeviceModel(options.model, threads);
   }
 
   /**
@@ -70,12 +60,12 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
    * @throws PcppError `E_MODEL_DIR`, `E_MODEL_CONFIG`, `E_OPTION`, `E_SIZE`.
    */
   prepare(request: GenerationRequest): GenerationSettings {
-    return prepare(request, this.#open().directory);
+    return prepare(request, this.#device.directory);
   }
 
   encode(settings: GenerationSettings): Promise<EncodedPrompt> {
     const { prompt, negativePrompt, guidanceScale, height, width } = settings;
-    return encodePrompt(this.#open(), {
+    return encodePrompt(this.#device.model, {
       prompt,
       ...(negativePrompt === undefined ? {} : { negativePrompt }),
       guided: isGuided(guidanceScale),
@@ -85,7 +75,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
 
   /** The latent of an image to begin with, [1, C, H, W]. @throws PcppError `E_MODEL_DIR` if the model has no encoder. */
   async encodeImage(image: RgbImage): Promise<Tensor> {
-    const model = this.#open();
+    const { model } = this.#device;
     return encodeImage(await model.session('vae_encoder'), image, model.directory.vae);
   }
 
@@ -95,26 +85,15 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
    * @throws PcppError `E_GRAPH` if the model's graph cannot be split, `E_PARTITION` if there are too many patches.
    */
   async plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
-    const batch = isGuided(settings.guidanceScale) ? 2 : 1;
-    const { borderFraction, borderCut, borderAge: age, wire, borderPayload: payload } = settings;
-    const { height, width } = settings.latent;
-    const shape = { height, width, batch, payload };
+    const shape = shapeOf(settings);
     if (settings.mode === 'sync') {
-      const { sites } = await this.#stagedGraphFor(shape);
-      return planFresh(sites, { height, width, batch, patches });
+      const { sites } = await this.#device.stagedGraph(shape);
+      return planFresh(sites, { ...shape, patches });
     }
-    const graph = await this.#graphFor(shape);
-    return planPatches(graph.sites, {
-      height,
-      width,
-      batch,
-      patches,
-      mode: patchModeOf(settings),
-      borderFraction,
-      borderCut,
-      wire,
-      age,
-    });
+    const { sites } = await this.#device.patchGraph(shape);
+    const { borderFraction, borderCut, borderAge: age, wire } = settings;
+    const rules = { mode: patchModeOf(settings), borderFraction, borderCut, wire, age };
+    return planPatches(sites, { ...shape, ...rules, patches });
   }
 
   /** Take up a job as patch number `patch`; the session stays from the job before where it can. */
@@ -123,7 +102,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     const isSync = settings.mode === 'sync';
     const age = isSync ? 1 : settings.borderAge;
     this.begin({ job: id, patch, patches, age, borderOf: 'output' });
-    const model = this.#open();
+    const { model } = this.#device;
     const sampler = this.#samplerOf(settings);
     if (patches === 1) {
       const session = await model.session('unet');
@@ -133,12 +112,13 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
       return;
     }
     const plan = await this.plan(settings, patches);
+    const shape = shapeOf(settings);
     if (isSync) {
-      const staged = new StagedPatch(await this.#sessionsFor(this.#staged!.graph), plan, patch);
+      const staged = await this.#device.stagedDenoiser(shape, plan, patch);
       this.#share = new SyncPatch(staged, sampler, settings, conditioning, image);
       return;
     }
-    const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, patch);
+    const denoiser = await this.#device.denoiser(shape, plan, patch);
     this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning, image);
   }
 
@@ -185,17 +165,32 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return this.#current.rows;
   }
 
-  /** Whether this device can decode its rows by itself. @throws PcppError `E_MODEL_DIR` if the decoder is unreadable. */
+  /** How this device can decode its rows. @throws PcppError `E_MODEL_DIR` if the decoder is unreadable. */
   async decoderReach(size: LatentSize): Promise<DecoderReach> {
-    const known = this.#reach;
-    if (known?.width === size.width) return known.reach;
-    const { directory } = this.#open();
+    const { directory } = this.#device;
     if (!directory.has('vae_decoder')) {
       return { kind: 'whole', why: 'not every device has a decoder' };
     }
-    const reach = await decoderReach(directory.graph('vae_decoder'), size);
-    this.#reach = { width: size.width, reach };
-    return reach;
+    return (await this.#device.decoder(size)).reach;
+  }
+
+  /** Take up own rows of a decoder that looks at the whole image; `run` one step of it then, and fetch the `pixels`. */
+  async takeDecoding({ id, latent, bounds }: DecodeJob, patch: number): Promise<void> {
+    const patches = bounds.length - 1;
+    this.begin({ job: id, patch, patches, age: 1, borderOf: 'output' });
+    const [, , height, width] = nchw(latent);
+    const { staged } = await this.#device.decoder({ height, width });
+    if (!staged) throw new PcppError('E_GRAPH', 'this decoder is not one that is run in stages');
+    const rows = bounds.slice(1).map((end, index) => end - bounds[index]!);
+    const plan = planFresh(staged.sites, { height, width, batch: 1, patches: rows });
+    const share = await this.#device.stagedDecoder(staged, plan, patch);
+    this.#share = new DecodePatch(share, latent, this.#device.directory.vae);
+  }
+
+  /** Own rows of the image, once they are decoded in stages. */
+  pixels(): RgbImage {
+    const [image] = toRgb(this.#current.rows);
+    return image!;
   }
 
   /**
@@ -203,7 +198,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
    * @param keeps Pixel rows [from, to) of these that are wanted. All when left out.
    */
   async decode(latent: Tensor, keeps?: readonly [from: number, to: number]): Promise<RgbImage> {
-    const model = this.#open();
+    const { model } = this.#device;
     const decoder = await model.session('vae_decoder');
     const pixels = await decodeLatents(decoder, latent, model.directory.vae);
     const [image] = toRgb(keeps ? takeRows(pixels, ...keeps) : pixels);
@@ -215,8 +210,10 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
    * weights, and may not be needed again.
    */
   async timeSingle(settings: GenerationSettings, conditioning: Conditioning): Promise<number> {
-    const { directory } = this.#open();
-    await using session = await Session.open(directory.graph('unet'), { threads: this.#threads });
+    const { directory } = this.#device;
+    await using session = await Session.open(directory.graph('unet'), {
+      threads: this.#device.threads,
+    });
     const trial = new SingleDevice(session, this.#samplerOf(settings), settings, conditioning);
     // Awaited here: the session must outlive the runs.
     return await timeRuns(0, trialWarmup + 1, 1, (step) => trial.advance(step));
@@ -229,7 +226,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     patches: number,
   ): Promise<StepTimes> {
     const plan = await this.plan(settings, patches);
-    const denoiser = await this.#denoiserFor(this.#compiled!.graph, plan, 1);
+    const denoiser = await this.#device.denoiser(shapeOf(settings), plan, 1);
     const sampler = this.#samplerOf(settings);
     return timePatchSteps(new DenoisePatch(denoiser, sampler, settings, conditioning), denoiser);
   }
@@ -250,8 +247,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#closeDenoisers();
-    await this.#model?.[Symbol.asyncDispose]();
+    await this.#device[Symbol.asyncDispose]();
   }
 
   protected override needs(step: number): readonly number[] {
@@ -278,53 +274,12 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return this.#share;
   }
 
-  #open(): Model {
-    this.#model ??= Model.open(this.#root, { threads: this.#threads });
-    return this.#model;
-  }
-
   #samplerOf({ steps, skippedSteps, sampler: name }: GenerationSettings): Sampler {
-    return createSampler(this.#open().directory.scheduler, { steps, skippedSteps, name });
+    return createSampler(this.#device.directory.scheduler, { steps, skippedSteps, name });
   }
+}
 
-  async #graphFor(shape: PatchGraphShape): Promise<PatchGraph> {
-    const known = this.#compiled;
-    if (known && servesShape(known.shape, shape)) return known.graph;
-    const graph = await openPatchGraph(this.#open().directory.graph('unet'), shape);
-    this.#compiled = { shape, graph };
-    return graph;
-  }
-
-  async #stagedGraphFor(shape: PatchGraphShape): Promise<StagedGraph> {
-    const known = this.#staged;
-    if (known && servesShape(known.shape, shape)) return known.graph;
-    const graph = await compileStagedGraph(this.#open().directory.graph('unet'), shape);
-    this.#staged = { shape, graph };
-    return graph;
-  }
-
-  /** Sessions cost as much memory as the weights, so there is one form of the denoiser, kept while the plan fits it. */
-  async #denoiserFor(graph: PatchGraph, plan: PatchPlan, patch: number): Promise<PatchDenoiser> {
-    if (this.#denoiser?.graph === graph) {
-      this.#denoiser = this.#denoiser.replan(plan, patch);
-    } else {
-      await this.#closeDenoisers();
-      this.#denoiser = await PatchDenoiser.open(graph, plan, patch, { threads: this.#threads });
-    }
-    return this.#denoiser;
-  }
-
-  async #sessionsFor(graph: StagedGraph): Promise<StagedSessions> {
-    if (this.#sessions?.graph === graph) return this.#sessions;
-    await this.#closeDenoisers();
-    this.#sessions = await StagedSessions.open(graph, { threads: this.#threads });
-    return this.#sessions;
-  }
-
-  async #closeDenoisers(): Promise<void> {
-    const open = [this.#denoiser, this.#sessions];
-    this.#denoiser = undefined;
-    this.#sessions = undefined;
-    for (const denoiser of open) await denoiser?.[Symbol.asyncDispose]();
-  }
+function shapeOf({ guidanceScale, latent, borderPayload: payload }: GenerationSettings) {
+  const { height, width } = latent;
+  return { height, width, batch: isGuided(guidanceScale) ? 2 : 1, payload };
 }

@@ -9,7 +9,8 @@ import { type Forecast, forecastBytes, forecastFresh } from '../partition/bytes.
 import type { PatchPlan } from '../partition/plan.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
-import { decodeImage, planDecoding } from './decode-image.js';
+import { decodeStrips, planDecoding } from './decode-image.js';
+import { decodeInStages } from './decode-in-stages.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
 import { describe, type GenerationSettings } from './generation-settings.js';
@@ -216,15 +217,21 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     bounds: readonly number[],
     latent: Tensor,
   ): Promise<RgbImage> {
-    const devices = bounds.slice(1).map((_, patch) => this.#call(patch));
-    const decoding = await planDecoding(devices, settings.latent, bounds);
-    const { strips, why } = decoding;
-    this.#log.push({
-      kind: 'decode',
-      devices: Math.max(1, strips.length),
-      ...(why === undefined ? {} : { why }),
-    });
-    return decodeImage(devices, decoding, latent);
+    const called = bounds.slice(1).map((_, patch) => this.#call(patch));
+    const decoding = await planDecoding(called, settings.latent, bounds);
+    const devices = decoding.by === 'one' ? 1 : called.length;
+    const why = decoding.by === 'one' ? decoding.why : undefined;
+    this.#log.push({ kind: 'decode', devices, ...(why === undefined ? {} : { why }) });
+    switch (decoding.by) {
+      case 'one':
+        return called[0]!.decode(latent);
+      case 'strips':
+        return decodeStrips(called, decoding.strips, latent);
+      case 'stages': {
+        const job = { id: `${this.id} decode`, latent, bounds };
+        return decodeInStages(this.#devices.slice(0, devices), job, this.#signal);
+      }
+    }
   }
 
   #call(patch: number): Device {

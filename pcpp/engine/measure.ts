@@ -1,5 +1,6 @@
 /** What the planner has to know of the devices of a pipeline, measured on them in a few steps. */
 
+import { nanoid } from 'nanoid';
 import { hasCode } from '../errors.js';
 import {
   type Costs,
@@ -10,8 +11,10 @@ import {
   secondsOfRows,
 } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
+import type { Reach } from '../rewrite/reach.js';
 import { type Tensor, takeRows } from '../tensor.js';
 import { decodingOf, reachesOf } from './decode-image.js';
+import { type DecodeJob, decodeInStages } from './decode-in-stages.js';
 import type { GenerationResult } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
@@ -123,8 +126,8 @@ function exchangeCost(
 }
 
 /**
- * Half an image, with what its pixels depend on, beside a neighbour that does the same; and a whole one alone. Strips are
- * for devices that would all decode them, as a job asks too.
+ * Half an image beside a neighbour that does the other half, and a whole one alone. Asked are all devices, as a job asks
+ * them: all would decode their rows, or the first one everything.
  */
 async function decodeCost(
   devices: readonly Device[],
@@ -137,17 +140,32 @@ async function decodeCost(
   };
   const first = devices[0]!;
   const whole = (await timedTwice(() => first.decode(latent))).seconds;
+  if (height < 2) return { whole };
   const reaches = await reachesOf(devices, size);
-  const [reach] = reaches;
-  const [strip] = height < 2 ? [] : decodingOf(reaches, [0, height >> 1, height]).strips;
-  if (reach?.kind !== 'rows' || !strip) return { whole };
-  const { reads, keeps } = strip;
-  const part = takeRows(latent, ...reads);
-  const half = await timedTwice(() =>
-    Promise.all(devices.slice(0, 2).map((device) => device.decode(part, keeps))),
-  );
-  const cost = rowCost([reads[1] - reads[0], half.seconds], [height, whole]);
-  return { whole, strips: { cost, reach } };
+  const halves = [0, height >> 1, height];
+  const decoding = decodingOf(reaches, halves);
+  const pair = devices.slice(0, 2);
+  switch (decoding.by) {
+    case 'one':
+      return { whole };
+    case 'strips': {
+      const { reads, keeps } = decoding.strips[0]!;
+      const part = takeRows(latent, ...reads);
+      const half = await timedTwice(() =>
+        Promise.all(pair.map((device) => device.decode(part, keeps))),
+      );
+      const cost = rowCost([reads[1] - reads[0], half.seconds], [height, whole]);
+      return { whole, strips: { cost, reach: reaches[0] as Reach } };
+    }
+    case 'stages': {
+      // Alone, a device takes the decoder's own graph.
+      if (pair.length < 2) return { whole };
+      const job = (): DecodeJob => ({ id: nanoid(10), latent, bounds: halves });
+      const half = await timedTwice(() => decodeInStages(pair, job()));
+      const cost = rowCost([height >> 1, half.seconds], [height, whole]);
+      return { whole, strips: { cost, reach: { above: 0, below: 0, scale: 1 } } };
+    }
+  }
 }
 
 /** The first time loads what is needed. */

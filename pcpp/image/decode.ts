@@ -25,13 +25,19 @@ export async function decodeLatents(
   vae: VaeConfig,
 ): Promise<Tensor> {
   const [n, , h, w] = nchw(latents);
-  const scaled = latents.data.map((x) => x / vae.scalingFactor + vae.shiftFactor);
   const port = inputPort(decoder, 'latent_sample');
-  const outputs = await decoder.run({ latent_sample: feed(port, tensor(latents.dims, scaled)) });
+  const outputs = await decoder.run({ latent_sample: feed(port, decoderInput(latents, vae)) });
   const pixels = floatOutput(outputs, 'sample');
   requireShape('the decoded image', pixels, [n, 3, h * vae.scaleFactor, w * vae.scaleFactor]);
   return pixels;
 }
+
+/** Latents as a decoder wants them. */
+export const decoderInput = ({ dims, data }: Tensor, vae: VaeConfig): Tensor =>
+  tensor(
+    dims,
+    data.map((x) => x / vae.scalingFactor + vae.shiftFactor),
+  );
 
 /**
  * The mean of what the encoder thinks the latent may be: the same picture always gives the same latent.

@@ -1,13 +1,23 @@
-/** Whether an image can be decoded in strips, found out from the decoder's graph. */
+/** How an image can be decoded by several devices, found out from the decoder's graph. */
 
-import { PcppError } from '../errors.js';
+import { createHash } from 'node:crypto';
+import { hasCode } from '../errors.js';
 import { loadModel } from '../onnx/model.js';
-import { type Reach, reachOf } from '../rewrite/reach.js';
+import { isLocal, type Reach, reachOf } from '../rewrite/reach.js';
+import { type StagedGraph, stagedGraphOf } from '../rewrite/staged.js';
 import { traceRows } from '../rewrite/trace.js';
 
-/** `rows`: a strip needs only so many latent rows around it. `whole`: the graph looks at the whole image. */
+/**
+ * `rows`: a strip needs only so many latent rows around it. `stages`: the graph looks at the whole image, and devices decode
+ * their rows together. `whole`: one device has to decode everything.
+ */
 export type DecoderReach =
   | ({ readonly kind: 'rows' } & Reach)
+  | {
+      readonly kind: 'stages';
+      /** Equal where decoders have the same stages. */
+      readonly hash: string;
+    }
   | {
       readonly kind: 'whole';
       /** Node, operator and reason. */
@@ -21,25 +31,32 @@ export interface LatentSize {
   readonly width: number;
 }
 
+export interface SplitDecoder {
+  readonly reach: DecoderReach;
+  /** Of kind `stages`. */
+  readonly staged?: StagedGraph;
+}
+
 /**
  * @param decoderFile `model.onnx`, with external data beside it if it has any.
  * @throws PcppError `E_MODEL_DIR` if the file cannot be read.
  */
-export async function decoderReach(decoderFile: string, size: LatentSize): Promise<DecoderReach> {
+export async function splitDecoder(decoderFile: string, size: LatentSize): Promise<SplitDecoder> {
+  const model = await loadModel(decoderFile);
   try {
-    const trace = await traceRows(await loadModel(decoderFile), { ...size, batch: 1 });
+    const trace = await traceRows(model, { ...size, batch: 1 });
     if (typeof trace.sample.dims[2] === 'number') {
-      return {
-        kind: 'whole',
-        why: `it was exported for a height of ${trace.sample.dims[2]} alone`,
-      };
+      const why = `it was exported for a height of ${trace.sample.dims[2]} alone`;
+      return { reach: { kind: 'whole', why } };
     }
-    return { kind: 'rows', ...reachOf(trace) };
+    if (isLocal(trace)) return { reach: { kind: 'rows', ...reachOf(trace) } };
+    const staged = stagedGraphOf(trace);
+    const hash = createHash('sha256').update(JSON.stringify(staged.sites)).digest('hex');
+    return { reach: { kind: 'stages', hash }, staged };
   } catch (error) {
     // A graph that cannot be split is still one that can be run.
-    const isRefusal =
-      error instanceof PcppError && (error.code === 'E_GRAPH' || error.code === 'E_SIZE');
-    if (isRefusal) return { kind: 'whole', why: error.message };
+    const isRefusal = hasCode(error, 'E_GRAPH') || hasCode(error, 'E_SIZE');
+    if (isRefusal) return { reach: { kind: 'whole', why: error.message } };
     throw error;
   }
 }

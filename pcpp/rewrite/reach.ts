@@ -50,6 +50,10 @@ export function reachOf({ model, found, sample }: Trace): Reach {
   return { above: Math.max(0, -from), below: Math.max(0, to - 1), scale };
 }
 
+/** Whether no operator looks at the whole image. */
+export const isLocal = ({ found }: Trace): boolean =>
+  [...found.edits.values()].every(({ kind }) => kind !== 'norm' && kind !== 'attention');
+
 const oneDevice = 'one device has to run the graph';
 
 function requireLocal(node: NodeProto, edit: Edit | undefined): void {

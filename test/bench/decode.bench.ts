@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { decodeLatents, type RgbImage, stackRows, toRgb } from '../../pcpp/image/decode.js';
-import { decoderReach } from '../../pcpp/image/decoder-reach.js';
+import { splitDecoder } from '../../pcpp/image/decoder-reach.js';
 import { Model } from '../../pcpp/model/model.js';
 import { type Strip, stripsOf } from '../../pcpp/partition/strips.js';
 import { takeRows } from '../../pcpp/tensor.js';
@@ -79,8 +79,8 @@ async function report(): Promise<void> {
   const rows: string[][] = [];
   for (const side of numbers(pixels).map((pixel) => pixel / 8)) {
     const size = { height: side, width: side };
-    const reach = await decoderReach(model.directory.graph('vae_decoder'), size);
-    if (reach.kind === 'whole') throw new Error(reach.why);
+    const { reach } = await splitDecoder(model.directory.graph('vae_decoder'), size);
+    if (reach.kind !== 'rows') throw new Error('this decoder looks at the whole image');
     const whole = await decodeStrip(model, side, { reads: [0, side], keeps: [0, 8 * side] });
     for (const count of numbers(patches)) {
       const bounds = Array.from({ length: count + 1 }, (_, index) => (side / count) * index);

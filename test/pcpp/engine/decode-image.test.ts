@@ -3,7 +3,7 @@
 import test from 'ava';
 import {
   type DecodingDevice,
-  decodeImage,
+  decodeStrips,
   planDecoding,
 } from '../../../pcpp/engine/decode-image.js';
 import { DenoiseActor } from '../../../pcpp/engine/denoise-actor.js';
@@ -54,12 +54,11 @@ for (const [devices, width, height] of [
 }
 
 /** Devices that paint the latent row they begin with, and note what they are given. */
-function paintingDevices(count: number, kind: 'rows' | 'whole') {
+function paintingDevices(count: number) {
   const calls: [device: number, rows: number, keeps: unknown][] = [];
   const devices = Array.from({ length: count }, (_, device): DecodingDevice => {
     return {
-      decoderReach: async () =>
-        kind === 'rows' ? { kind, above: 2, below: 2, scale: 1 } : { kind, why: 'because' },
+      decoderReach: async () => ({ kind: 'rows', above: 2, below: 2, scale: 1 }),
       decode: async (latent, keeps) => {
         const rows = latent.dims[2]!;
         calls.push([device, rows, keeps]);
@@ -73,22 +72,15 @@ function paintingDevices(count: number, kind: 'rows' | 'whole') {
 
 test('every device decodes its own rows, and no other whole image is decoded', async (t) => {
   const latent = tensor([1, 1, 8, 1], Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7));
-  const { calls, devices } = paintingDevices(2, 'rows');
+  const { calls, devices } = paintingDevices(2);
   const decoding = await planDecoding(devices, { height: 8, width: 1 }, [0, 3, 8]);
-  const image = await decodeImage(devices, decoding, latent);
+  if (decoding.by !== 'strips') return t.fail(decoding.by);
+  const image = await decodeStrips(devices, decoding.strips, latent);
   t.deepEqual(calls, [
     [0, 5, [0, 3]],
     [1, 7, [2, 7]],
   ]);
   t.deepEqual([...image.data], [...Array(9).fill(0), ...Array(15).fill(1)]);
-});
-
-test('the first device decodes alone if the decoder looks at the whole image', async (t) => {
-  const { calls, devices } = paintingDevices(2, 'whole');
-  const decoding = await planDecoding(devices, { height: 8, width: 1 }, [0, 3, 8]);
-  t.deepEqual(decoding, { strips: [], why: 'because' });
-  await decodeImage(devices, decoding, tensor([1, 1, 8, 1]));
-  t.deepEqual(calls, [[0, 8, undefined]]);
 });
 
 test('a device without a decoder leaves it to the first', async (t) => {
@@ -100,22 +92,24 @@ test('a device without a decoder leaves it to the first', async (t) => {
   });
 });
 
-test.serial(
-  'a decoder that looks at the whole image is left to one device, which is said',
-  async (t) => {
-    await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
+for (const [devices, width, height] of [
+  [2, 128, 128],
+  [3, 64, 320],
+] as const) {
+  test.serial(`${devices} devices decode together what looks at the whole image`, async (t) => {
+    await using local = await startCluster({ workers: devices, resources: { cpu: 1 } });
     const root = goldenPath('models/tiny-sd15');
     await using pipeline = await openPipeline(local.cluster, { model: root });
     await using model = Model.open(root);
-    const job = pipeline.generate({ ...request, width: 128, height: 128 });
-    for await (const progress of job) {
-      if (progress.kind !== 'decode') continue;
-      t.is(progress.devices, 1);
-      t.regex(progress.why!, /InstanceNormalization/);
-    }
-    const { image, latent } = await job.result;
+    const job = pipeline.generate({ ...request, width, height });
+    const decoded: Decoded[] = [];
+    for await (const progress of job) if (progress.kind === 'decode') decoded.push(progress);
+    t.deepEqual(decoded, [{ kind: 'decode', devices }]);
+    const { image, latent, png } = await job.result;
     const decoder = await model.session('vae_decoder');
     const [alone] = toRgb(await decodeLatents(decoder, latent, model.directory.vae));
-    t.deepEqual(image.data, alone!.data);
-  },
-);
+    t.true(maxAbsDifference(image.data, alone!.data) <= 1);
+    const again = await pipeline.generate({ ...request, width, height }).result;
+    t.deepEqual(again.png, png);
+  });
+}

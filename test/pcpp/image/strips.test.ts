@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { decodingOf } from '../../../pcpp/engine/decode-image.js';
 import { decodeLatents, type RgbImage, stackRows, toRgb } from '../../../pcpp/image/decode.js';
-import { decoderReach } from '../../../pcpp/image/decoder-reach.js';
+import { splitDecoder } from '../../../pcpp/image/decoder-reach.js';
 import { Model } from '../../../pcpp/model/model.js';
 import { encodeModel } from '../../../pcpp/onnx/messages.js';
 import { axesOf, portOf } from '../../../pcpp/onnx/model.js';
@@ -66,8 +66,11 @@ test('the strips of scenes together are the image of one device', async (t) => {
   ] as const) {
     const latent = noise([1, 8, height, width], 3);
     const whole = await decodeLatents(decoder, latent, vae);
-    const found = await decoderReach(model.directory.graph('vae_decoder'), { height, width });
-    if (found.kind === 'whole') return t.fail(found.why);
+    const { reach: found } = await splitDecoder(model.directory.graph('vae_decoder'), {
+      height,
+      width,
+    });
+    if (found.kind !== 'rows') return t.fail(found.kind);
     for (const bounds of [
       [0, height],
       [0, 8, height],
@@ -90,38 +93,63 @@ test('the strips of scenes together are the image of one device', async (t) => {
   }
 });
 
-test('decoders that look at the whole image are left to one device, by name', async (t) => {
+test('decoders that look at the whole image are run in stages', async (t) => {
   for (const name of ['tiny-sd15', 'tiny-sdxl']) {
     const file = goldenPath(`models/${name}/vae_decoder/model.onnx`);
-    const found = await decoderReach(file, { height: 16, width: 16 });
-    if (found.kind === 'rows') return t.fail(name);
-    t.regex(found.why, /InstanceNormalization ".*norm.*moments of the whole image/);
+    const { reach, staged } = await splitDecoder(file, { height: 16, width: 16 });
+    t.is(reach.kind, 'stages');
+    t.true(staged!.stages.length > 2);
   }
 });
 
-test('so is one that was exported for one height', async (t) => {
+test('one that was exported for one height is left to one device', async (t) => {
   const model = smallModel({ nodes: [node('Sigmoid', ['sample'], ['out_sample'])] });
   const file = join(tempFolder('decoder'), 'model.onnx');
   const [port] = model.graph.input!;
   const input = [portOf({ ...axesOf(port!), dims: ['batch', 4, 16, 'width'] })];
   await writeFile(file, encodeModel({ ...model.proto, graph: { ...model.graph, input } }));
   for (const height of [16, 24]) {
-    t.like(await decoderReach(file, { height, width: 16 }), { kind: 'whole' });
+    const { reach: found } = await splitDecoder(file, { height, width: 16 });
+    t.is(found.kind, 'whole');
   }
 });
 
 test('a file that is not there is an error, not a decoder for one device', async (t) => {
-  await t.throwsAsync(decoderReach('/nowhere/model.onnx', { height: 16, width: 16 }), {
+  await t.throwsAsync(splitDecoder('/nowhere/model.onnx', { height: 16, width: 16 }), {
     code: 'E_MODEL_DIR',
   });
 });
 
+test('a decoder that cannot be split is left to one device, by name', async (t) => {
+  const model = smallModel({ nodes: [node('GlobalAveragePool', ['sample'], ['out_sample'])] });
+  const file = join(tempFolder('decoder'), 'model.onnx');
+  await writeFile(file, encodeModel(model.proto));
+  const { reach: found } = await splitDecoder(file, { height: 16, width: 16 });
+  if (found.kind !== 'whole') return t.fail(found.kind);
+  t.regex(found.why, /GlobalAveragePool "out_sample-node".*averages over image rows/);
+});
+
 test('devices decode together only if all can, and alike', (t) => {
   const rows = { kind: 'rows', ...reach } as const;
-  t.deepEqual(decodingOf([rows, rows], [0, 4, 8]), { strips: stripsOf(reach, [0, 4, 8]) });
-  t.deepEqual(decodingOf([rows, { kind: 'whole', why: 'because' }], [0, 4, 8]), {
-    strips: [],
-    why: 'because',
-  });
-  t.like(decodingOf([rows, { ...rows, below: 2 }], [0, 4, 8]), { strips: [] });
+  const stages = { kind: 'stages', hash: 'a' } as const;
+  const whole = { kind: 'whole', why: 'because' } as const;
+  const bounds = [0, 4, 8];
+  t.deepEqual(decodingOf([rows, rows], bounds), { by: 'strips', strips: stripsOf(reach, bounds) });
+  t.deepEqual(decodingOf([stages, stages], bounds), { by: 'stages' });
+  for (const given of [
+    [rows, whole],
+    [stages, whole],
+  ]) {
+    t.deepEqual(decodingOf(given, bounds), { by: 'one', why: 'because' });
+  }
+  for (const given of [
+    [rows, { ...rows, below: 2 }],
+    [stages, { ...stages, hash: 'b' }],
+    [stages, rows],
+  ]) {
+    t.deepEqual(decodingOf(given, bounds), {
+      by: 'one',
+      why: 'the devices have different decoders',
+    });
+  }
 });
