@@ -22,6 +22,10 @@ export class BorderInlets {
   readonly data: Float32Array;
   /** `in_sizes` of the graph: elements of every node's blocks. */
   readonly sizes: BigInt64Array;
+  /** `edge_masks` of a graph in stages: 0 for rows outside the image. */
+  readonly masks: Float32Array;
+  /** `mask_sizes`. */
+  readonly maskSizes: BigInt64Array;
   readonly #plan: PatchPlan;
   readonly #patch: number;
   readonly #inlets: readonly Inlet[];
@@ -31,6 +35,9 @@ export class BorderInlets {
     this.#patch = patch;
     this.#inlets = inletsOf(plan, patch);
     this.data = new Float32Array(this.#inlets.reduce((sum, inlet) => sum + inlet.length, 0));
+    const masked = this.#inlets.filter(({ site }) => site.kind === 'conv' && site.normalized);
+    this.masks = Float32Array.from(masked.flatMap(maskOf));
+    this.maskSizes = BigInt64Array.from(masked, ({ count }) => BigInt(count));
     this.sizes = BigInt64Array.from(
       this.#inlets.flatMap(({ site, count }) =>
         site.outers.map((outer) => BigInt(outer * count * site.size)),
@@ -109,6 +116,12 @@ export class BorderInlets {
     }
   }
 }
+
+/** By row of the block whether it lies within the image. */
+const maskOf = ({ side, count, block: { zeroRows } }: Inlet): number[] =>
+  Array.from({ length: count }, (_, row) =>
+    (side === 'before' ? row < zeroRows : row >= count - zeroRows) ? 0 : 1,
+  );
 
 /** Padding lies on the far side of the parts: in front of those above, behind those below. */
 const firstPart = (inlet: Inlet): number => (inlet.side === 'before' ? inlet.block.zeroRows : 0);

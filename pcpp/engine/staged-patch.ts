@@ -125,6 +125,8 @@ export class StagedPatch {
     const left = await this.#sessions.run(stage, this.#values, {
       [heard.bordersIn]: flatFloats(before.inlets.data),
       [heard.inSizes]: flatIntegers(before.inlets.sizes),
+      [heard.edgeMasks]: flatFloats(before.inlets.masks),
+      [heard.maskSizes]: flatIntegers(before.inlets.maskSizes),
       ...(b ? { [heard.gnB]: flatFloats(b) } : {}),
       [said.cuts]: flatIntegers(cuts.positions),
       [said.cutSizes]: flatIntegers(cuts.sizes),

@@ -60,9 +60,11 @@ function homesOf(graph: GraphProto, stages: number): ReadonlyMap<NodeProto, numb
   const values = new Map<string, number>();
   for (const { name } of graph.input ?? []) values.set(name ?? '', 0);
   for (let stage = 0; stage < stages; stage++) {
-    const { bordersIn, inSizes, gnB, cuts, cutSizes } = sitePorts(stage);
-    // After the last stage comes the first of the next run.
-    for (const name of [bordersIn, inSizes, gnB]) values.set(name, (stage + 1) % stages);
+    const { bordersIn, inSizes, edgeMasks, maskSizes, gnB, cuts, cutSizes } = sitePorts(stage);
+    for (const name of [bordersIn, inSizes, edgeMasks, maskSizes, gnB]) {
+      // After the last stage comes the first of the next run.
+      values.set(name, (stage + 1) % stages);
+    }
     for (const name of [cuts, cutSizes]) values.set(name, stage);
   }
   const homes = new Map<NodeProto, number | undefined>();

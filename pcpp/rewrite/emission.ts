@@ -3,6 +3,7 @@
 import { GraphBuilder } from '../onnx/builder.js';
 import type { NodeProto } from '../onnx/messages.js';
 import type { Oracle } from '../onnx/oracle.js';
+import type { EmittedNorm } from './emit-norm.js';
 import type { Propagation } from './propagate.js';
 import {
   type BorderGroup,
@@ -21,6 +22,8 @@ export interface BorderPort {
   /** Flat blocks. */
   readonly before: string;
   readonly after: string;
+  /** Of a normalized site, flat: rows of the blocks that are within the image. */
+  readonly masks: readonly [before: string, after: string] | undefined;
   /** What of the value, seen as [outer * positions, size], is published; undefined if nothing ever is. */
   readonly picks: string | undefined;
 }
@@ -41,8 +44,7 @@ export interface Emission {
   readonly weights: string;
   /** By norm [2 * N * groups, 2]: its part of gn_b, and zeros. */
   readonly terms: ReadonlyMap<NodeProto, string>;
-  /** By norm E[x] and E[x^2] of every row: [2 * N * groups, rows]. */
-  readonly moments: Map<NodeProto, string>;
+  readonly norms: Map<NodeProto, EmittedNorm>;
   /** By value E[x] and E[x^2] over the columns: [2 * N, channels, rows]. */
   readonly columnMoments: Map<string, string>;
   /** Model values under their new names: half-precision ports become float32 outside. */
@@ -50,6 +52,9 @@ export interface Emission {
   /** Nodes whose work another node's emission has done. */
   readonly done: Set<NodeProto>;
 }
+
+export const isNormalized = ({ site }: BorderGroup): boolean =>
+  site.kind === 'conv' && site.normalized === true;
 
 export const isSent = ({ site }: BorderGroup): boolean => !(site.kind === 'conv' && site.fresh);
 
@@ -80,7 +85,7 @@ export function beginEmission(
     terms: new Map(
       exchanges.flatMap((exchange) => [...openTerms(builder, exchange, exchange.names, batch)]),
     ),
-    moments: new Map(),
+    norms: new Map(),
     columnMoments: new Map(),
     renamed: new Map(),
     done: new Set(),
@@ -97,18 +102,34 @@ function openPorts(
   const count = borders.reduce((sum, { members }) => sum + members.length, 0);
   const blocks = count ? builder.splitBy(names.bordersIn, names.inSizes, 2 * count) : [];
   const picks = openPicks(builder, borders, names);
+  const allMasks = openMasks(builder, borders, names);
   let first = 0;
   for (const group of borders) {
     const { members } = group;
+    const masks = allMasks.get(group);
     for (const [index, member] of members.entries()) {
       const before = blocks[first + index]!;
       const after = blocks[first + members.length + index]!;
-      const port = { member, before, after, picks: picks.get(group)?.get(member.outer) };
+      const port = { member, before, after, masks, picks: picks.get(group)?.get(member.outer) };
       ports.set(member.node, [...(ports.get(member.node) ?? []), port]);
     }
     first += 2 * members.length;
   }
   return ports;
+}
+
+/** Takes `edge_masks` apart. */
+function openMasks(
+  builder: GraphBuilder,
+  borders: readonly BorderGroup[],
+  names: SitePorts,
+): Map<BorderGroup, readonly [before: string, after: string]> {
+  const masked = borders.filter(isNormalized);
+  const count = 2 * masked.length;
+  const parts = count ? builder.splitBy(names.edgeMasks, names.maskSizes, count) : [];
+  return new Map(
+    masked.map((group, index) => [group, [parts[2 * index]!, parts[2 * index + 1]!] as const]),
+  );
 }
 
 /** An attention's keys and values may be told at different times. */

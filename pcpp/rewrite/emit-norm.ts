@@ -37,27 +37,37 @@ interface Norm {
   readonly tail: AffineTail | undefined;
 }
 
-/** @returns Name of the row moments: E[x] and then E[x^2], [2 * N * groups, rows]. */
-export function emitNorm(builder: GraphBuilder, norm: Norm): string {
+export interface EmittedNorm {
+  /** Row moments: E[x] and then E[x^2], [2 * N * groups, rows]. */
+  readonly rows: string;
+  /** Normalises rows of other patches alike. @param value [N, C, H, W], of the element type that the norm's value has. */
+  readonly normalize: (value: string) => string;
+}
+
+export function emitNorm(builder: GraphBuilder, norm: Norm): EmittedNorm {
   const { edit, batch, type } = norm;
   const { groups, channels, width } = edit;
   const { float32 } = elementTypes;
-  // Batch rows as channels: BatchNormalization has one mean for a channel of all batch rows.
-  const image = builder.reshape(edit.source, [1, batch * channels, -1, width]);
-  const x = builder.casted(image, type, float32);
   const grouped = builder.reshape(norm.moments, [2 * batch * groups, channels / groups, -1]);
   const rows = builder.reduceMean(grouped, [1]);
   const [mean, variance] = usedMoments(builder, norm, builder.reduceMean(rows, [1], true));
   const [scale, bias] = parameters(builder, norm);
-  // One pass over the activations: x * s + t per channel.
-  const channelwise = builder.batchNormalization([x, scale, bias, mean, variance], edit.epsilon);
+  const imageShape = [batch, channels, -1, width];
+  const normalize = (value: string, shape: readonly number[], output?: string): string => {
+    // Batch rows as channels: BatchNormalization has one mean for a channel of all batch rows.
+    const image = builder.reshape(value, [1, batch * channels, -1, width]);
+    const x = builder.casted(image, type, float32);
+    // One pass over the activations: x * s + t per channel.
+    const channelwise = builder.batchNormalization([x, scale, bias, mean, variance], edit.epsilon);
+    return builder.reshape(builder.casted(channelwise, float32, type), shape, output);
+  };
   const isFlat = edit.flat && !norm.tail;
-  builder.reshape(
-    builder.casted(channelwise, float32, type),
-    isFlat ? [batch, groups, -1] : [batch, channels, -1, width],
+  normalize(
+    edit.source,
+    isFlat ? [batch, groups, -1] : imageShape,
     norm.tail?.output ?? norm.node.output![0]!,
   );
-  return rows;
+  return { rows, normalize: (value) => normalize(value, imageShape) };
 }
 
 /**

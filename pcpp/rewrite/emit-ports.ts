@@ -2,7 +2,7 @@
 
 import { elementTypes } from '../onnx/messages.js';
 import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
-import { type Emission, isSent } from './emission.js';
+import { type Emission, isNormalized, isSent } from './emission.js';
 import { ownShare } from './site-ports.js';
 import { pickedOuters } from './sites.js';
 
@@ -48,7 +48,7 @@ export function emitOutputs(emission: Emission): Axes[] {
         .flatMap(({ members }) => members.map((member) => emission.published.get(member)!)),
     );
     const moments = norms.map(({ members }) => {
-      const values = members.map(({ node }) => emission.moments.get(node)!);
+      const values = members.map(({ node }) => emission.norms.get(node)!.rows);
       return builder.reshape(values.length === 1 ? values[0]! : builder.concat(values, 0), [-1]);
     });
     flat(names.gnRows, moments);
@@ -95,6 +95,11 @@ export function inputsOf(
       const members = borders.reduce((sum, group) => sum + group.members.length, 0);
       inputs.push({ name: names.bordersIn, elementType: float32, dims: ['border_elements'] });
       inputs.push({ name: names.inSizes, elementType: int64, dims: [2 * members] });
+    }
+    const masked = borders.filter(isNormalized);
+    if (masked.length) {
+      inputs.push({ name: names.edgeMasks, elementType: float32, dims: ['edge_rows'] });
+      inputs.push({ name: names.maskSizes, elementType: int64, dims: [2 * masked.length] });
     }
     const sent = borders.filter(isSent);
     if (sent.length) {

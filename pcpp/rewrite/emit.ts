@@ -4,6 +4,9 @@
  * Extra inputs, in site order, so that the host can address everything by the manifest:
  *   borders_in f32[*]            for each border site its nodes' blocks before, then its nodes' blocks after
  *   in_sizes   i64[2 * nodes]    elements of these blocks; 0 is allowed
+ *   edge_masks f32[*]            for each border site that is normalized its rows before, then its rows after: 0 outside the
+ *                                image, 1 within
+ *   mask_sizes i64[2 * sites]    rows of these
  *   cuts       i64[*]            what to publish, for each site that is not fresh and each of its `pickedOuters`:
  *                                o * positions + position of two slices for every outer element o, up first
  *   cut_sizes  i64[*]            how many positions each of these picks
@@ -19,7 +22,7 @@ import type { ModelProto, NodeProto } from '../onnx/messages.js';
 import { portOf } from '../onnx/model.js';
 import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
-import { joinAttention, joinBorders, withRowPads } from './emit-borders.js';
+import { joinAttention, joinBorders, joinNormalized, withRowPads } from './emit-borders.js';
 import { channelMoments } from './emit-moments.js';
 import { affineTail, emitNorm } from './emit-norm.js';
 import { castPorts, emitOutputs, inputsOf, writingOrder } from './emit-ports.js';
@@ -82,7 +85,9 @@ function emitNode(emission: Emission, node: NodeProto): void {
     }
     case 'conv': {
       const [port] = emission.ports.get(node)!;
-      inputs[0] = joinBorders(emission, port!, inputs[0]!);
+      inputs[0] = port!.member.normJoint
+        ? joinNormalized(emission, port!, port!.member.normJoint, inputs[0]!)
+        : joinBorders(emission, port!, inputs[0]!);
       builder.nodes.push({ ...node, input: inputs, attribute: withRowPads(node, edit.pads) });
       return;
     }
@@ -109,7 +114,7 @@ function emitNormSite(
   const { builder, oracle, found, batch } = emission;
   const tail = affineTail(found, oracle, node, edit);
   for (const absorbed of tail?.nodes ?? []) emission.done.add(absorbed);
-  const rowMoments = emitNorm(builder, {
+  const emitted = emitNorm(builder, {
     node: renamed,
     edit: { ...edit, source: emission.renamed.get(edit.source) ?? edit.source },
     batch,
@@ -119,7 +124,7 @@ function emitNormSite(
     terms: emission.terms.get(node)!,
     tail,
   });
-  emission.moments.set(node, rowMoments);
+  emission.norms.set(node, emitted);
 }
 
 function sitesOf(emission: Emission, exchange: Exchange, sample: string): GraphSites {

@@ -6,6 +6,7 @@
 import type { NodeProto } from '../onnx/messages.js';
 import type { Oracle } from '../onnx/oracle.js';
 import { type Joint, jointsOf } from './joints.js';
+import { type NormJoint, normJointsOf } from './norm-joints.js';
 import type { Propagation } from './propagate.js';
 import type { Edit } from './rule.js';
 import {
@@ -26,6 +27,8 @@ export interface BorderMember {
   readonly value: string;
   /** Attention only: what is made of it. */
   readonly joint?: Joint;
+  /** Convolutions in stages only: how the convolution's input is made of it. */
+  readonly normJoint?: NormJoint;
   readonly dims: readonly number[];
   readonly tag: RowTag;
   /** Elements before the row axis. */
@@ -83,7 +86,8 @@ export function exchangesOf(
   timing: Timing,
 ): readonly Exchange[] {
   const joints = jointsOf(found, oracle, payload);
-  const members = borderMembers(found, oracle, joints);
+  const normJoints = timing === 'staged' ? normJointsOf(found, oracle) : new Map();
+  const members = borderMembers(found, oracle, joints, normJoints);
   const norms = normMembers(found);
   const exchange = (
     isToldOf: (member: BorderMember) => boolean,
@@ -94,7 +98,7 @@ export function exchangesOf(
   });
   const all = (): boolean => true;
   if (timing === 'displaced') return [exchange(all, all)];
-  const stages = stagesOf(found, joints);
+  const stages = stagesOf(found, joints, normJoints);
   const toldAfter = (member: BorderMember): number =>
     isFreshIn(found, member) ? stages.count - 1 : stages.of(member.value);
   return Array.from({ length: stages.count }, (_, stage) =>
@@ -109,15 +113,19 @@ function borderMembers(
   found: Propagation,
   oracle: Oracle,
   joints: ReadonlyMap<NodeProto, readonly Joint[]>,
+  normJoints: ReadonlyMap<NodeProto, NormJoint>,
 ): BorderMember[] {
-  return found.view.nodes.flatMap((node) =>
-    found.edits.get(node)?.kind === 'conv'
-      ? [memberOf(node, node.input![0]!, found, oracle)]
-      : (joints.get(node) ?? []).map((joint) => ({
-          ...memberOf(node, joint.value, found, oracle),
-          joint,
-        })),
-  );
+  return found.view.nodes.flatMap((node): BorderMember[] => {
+    if (found.edits.get(node)?.kind === 'conv') {
+      const normJoint = normJoints.get(node);
+      const value = normJoint?.source ?? node.input![0]!;
+      return [{ ...memberOf(node, value, found, oracle), ...(normJoint ? { normJoint } : {}) }];
+    }
+    return (joints.get(node) ?? []).map((joint) => ({
+      ...memberOf(node, joint.value, found, oracle),
+      joint,
+    }));
+  });
 }
 
 function groupBorders(
@@ -174,7 +182,7 @@ function memberOf(
 }
 
 function geometryOf(
-  { node, dims, tag, joint }: BorderMember,
+  { node, dims, tag, joint, normJoint }: BorderMember,
   edit: Edit | undefined,
   found: Propagation,
   height: number,
@@ -191,7 +199,8 @@ function geometryOf(
   // A row of an image is one position, whatever its width.
   const row = { inner: 1, size: common.size * common.inner };
   const geometry = { kernel, stride, dilation, padTop, padBottom, fresh, outLevel };
-  return { ...common, ...row, kind: 'conv', ...geometry };
+  const normalized = normJoint ? { normalized: true as const } : {};
+  return { ...common, ...row, kind: 'conv', ...geometry, ...normalized };
 }
 
 /** Elements of one token in the operands that these members lead to. */

@@ -3,6 +3,8 @@
 export interface SitePorts {
   readonly bordersIn: string;
   readonly inSizes: string;
+  readonly edgeMasks: string;
+  readonly maskSizes: string;
   readonly cuts: string;
   readonly cutSizes: string;
   readonly gnB: string;
@@ -19,6 +21,8 @@ export function sitePorts(stage?: number): SitePorts {
   return {
     bordersIn: `borders_in${suffix}`,
     inSizes: `in_sizes${suffix}`,
+    edgeMasks: `edge_masks${suffix}`,
+    maskSizes: `mask_sizes${suffix}`,
     cuts: `cuts${suffix}`,
     cutSizes: `cut_sizes${suffix}`,
     gnB: `gn_b${suffix}`,

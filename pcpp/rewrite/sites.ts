@@ -38,6 +38,11 @@ export interface ConvSite extends BorderSite {
   readonly padBottom: number;
   /** It reads the latent itself: its border rows are always of this step and come with the latent rows. */
   readonly fresh: boolean;
+  /**
+   * Rows travel as they are before a normalisation, and the receiver normalises them; those outside the image are zero after
+   * that. Only in graphs of stages.
+   */
+  readonly normalized?: true;
 }
 
 /**

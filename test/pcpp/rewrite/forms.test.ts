@@ -1,10 +1,12 @@
-/** Every rule on a graph of its own: it fires, and patches with fresh borders equal the whole. */
+/** Every rule on a graph of its own: it fires, and patches with fresh borders equal the whole, in one graph and in stages. */
 
 import test from 'ava';
 import type { NodeProto, TensorProto } from '../../../pcpp/onnx/messages.js';
 import { int64Tensor, saveModel } from '../../../pcpp/onnx/model.js';
-import { compileModel } from '../../../pcpp/rewrite/compile.js';
+import { patchGraphOf } from '../../../pcpp/rewrite/compile.js';
 import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
+import { stagedGraphOf } from '../../../pcpp/rewrite/staged.js';
+import { traceRows } from '../../../pcpp/rewrite/trace.js';
 import { checkFreshPatches } from '../../helpers/fresh-patches.js';
 import { node, noise, type SmallGraph, smallModel, weight } from '../../helpers/small-graph.js';
 
@@ -135,6 +137,43 @@ const forms: readonly Form[] = [
     initializers: [
       w3,
       ...shapes,
+      weight('ones', [2], 4),
+      weight('zeros', [2], 5),
+      weight('gamma', [4, 1, 1], 6),
+      weight('beta', [4, 1, 1], 8),
+    ],
+  },
+  {
+    name: 'convolutions of every kind behind one normalisation',
+    borders: 4,
+    norms: 1,
+    nodes: [
+      conv('sample', 'a', 3),
+      node('Reshape', ['a', 'groups'], ['g']),
+      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n'], { epsilon: { float: 1e-5 } }),
+      node('Reshape', ['n', 'image'], ['i']),
+      node('Mul', ['i', 'gamma'], ['m']),
+      node('Add', ['m', 'beta'], ['b']),
+      // SiLU, and then what depends on nothing but the timestep.
+      node('Sigmoid', ['b'], ['gate']),
+      node('Mul', ['b', 'gate'], ['c']),
+      node('Add', ['c', 'beta'], ['d']),
+      conv('d', 'plain', 3),
+      // Its blocks below are empty.
+      conv('d', 'half', 3, { strides: [2, 2] }),
+      conv('c', 'wide', 3, { dilations: [2, 1], pads: [2, 1, 2, 1] }),
+      node('Resize', ['half', '', 'twice'], ['up'], {
+        mode: 'nearest',
+        nearest_mode: 'floor',
+        coordinate_transformation_mode: 'asymmetric',
+      }),
+      node('Add', ['plain', 'wide'], ['both']),
+      node('Add', ['both', 'up'], ['out_sample']),
+    ],
+    initializers: [
+      w3,
+      ...shapes,
+      { ...weight('twice', [4]), raw_data: new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer) },
       weight('ones', [2], 4),
       weight('zeros', [2], 5),
       weight('gamma', [4, 1, 1], 6),
@@ -303,13 +342,15 @@ for (const { name, borders, hiddenBorders = borders, norms, ...graph } of forms)
   for (const payload of hiddenBorders === borders ? (['kv'] as const) : attentionPayloads) {
     test(`${name}, ${payload}`, async (t) => {
       const model = smallModel(withSplitCount(graph));
-      const compiled = await compileModel(model, { height, width, batch: 2, payload });
+      const trace = await traceRows(model, { height, width, batch: 2 });
+      const compiled = patchGraphOf(trace, payload);
       const expected = payload === 'hidden' ? hiddenBorders : borders;
       t.is(compiled.sites.borders.flatMap((site) => site.nodes).length, expected);
       t.is(compiled.sites.norms.flatMap((site) => site.nodes).length, norms);
       await checkFreshPatches(t, {
         original: saveModel(model),
         graph: compiled,
+        staged: stagedGraphOf(trace, payload),
         sample: noise([2, 4, height, width]),
         splits: [1, 2, [2, 1, 3]],
       });
