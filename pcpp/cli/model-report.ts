@@ -3,10 +3,11 @@
 import { table } from '../../runtime/cli/index.js';
 import { PcppError } from '../errors.js';
 import type { ModelDirectory } from '../model/directory.js';
-import { forecastBytes, publishedDistrifusion } from '../partition/bytes.js';
-import { type BorderCut, patchCount, planPatches } from '../partition/plan.js';
+import { forecastBytes, forecastFresh, publishedDistrifusion } from '../partition/bytes.js';
+import { type BorderCut, patchCount, planFresh, planPatches } from '../partition/plan.js';
 import type { Wire } from '../partition/wire.js';
 import type { GraphSites, Level, NormSite, Site } from '../rewrite/sites.js';
+import { joinSites } from '../rewrite/staged.js';
 import { samplerNameOf } from '../samplers/create-sampler.js';
 import { inBytes } from './progress-bar.js';
 
@@ -65,9 +66,10 @@ interface TrafficOptions {
   readonly wire: Wire;
 }
 
-/** Bytes that a device receives in a step, by numbers of devices and border fractions. */
+/** Bytes that a device receives in a step, by numbers of devices and border fractions. @param stages Of mode sync. */
 export function describeTraffic(
   sites: GraphSites,
+  stages: readonly GraphSites[],
   height: number,
   { devices, borders, borderCut, wire }: TrafficOptions,
 ): string {
@@ -85,18 +87,21 @@ export function describeTraffic(
           wire,
         }),
       );
+      const size = { height, width: sites.width, batch: sites.batch, patches };
+      const fresh = forecastFresh(planFresh(joinSites(stages), size));
       const average = (total: number): string => inBytes(Math.round(total / patches));
       const [first] = plans;
       const published = first ? publishedDistrifusion(first) : [];
       const cells = plans.map((plan) => average(forecastBytes(plan).total));
       const all = published.reduce((sum, bytes) => sum + bytes, 0);
-      return [`${patchCount(first!)}`, ...cells, average(all)];
+      return [`${patchCount(first!)}`, ...cells, average(all), average(fresh.total)];
     } catch (error) {
       if (!(error instanceof PcppError && error.code === 'E_PARTITION')) throw error;
-      return [`${patches}`, ...borders.map(() => '-'), 'too many devices'];
+      return [`${patches}`, ...borders.map(() => '-'), 'too many devices', '-'];
     }
   });
-  const head = ['devices', ...borders.map((p) => `p = ${p}`), 'DistriFusion, fp16'];
+  const head = ['devices', ...borders.map((p) => `p = ${p}`), 'DistriFusion, fp16', 'sync, fp32'];
   const title = `received by a device in a step (average), ${wire}, cut by ${borderCut}:`;
-  return `\n${title}\n${table(head, rows)}`;
+  const note = `mode sync: ${stages.length} exchanges in a step`;
+  return `\n${title}\n${table(head, rows)}\n${note}`;
 }

@@ -7,11 +7,14 @@ import { isGuided } from '../engine/guidance.js';
 import { hasCode, PcppError } from '../errors.js';
 import { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
+import { loadModel } from '../onnx/model.js';
 import { type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
-import { compilePatchGraph, type PatchGraphShape } from '../rewrite/compile.js';
+import { compilePatchGraph, type PatchGraphShape, patchGraphOf } from '../rewrite/compile.js';
 import { writePatchGraph } from '../rewrite/graph-cache.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
+import { stagedSitesOf } from '../rewrite/staged.js';
+import { traceRows } from '../rewrite/trace.js';
 import { counts, integer, numbers, size } from './arguments.js';
 import { describeModel, describeSites, describeTraffic } from './model-report.js';
 
@@ -98,9 +101,12 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
   const { file, shape, lines } = subjectOf(path, options);
   for (const line of lines) console.log(line);
   try {
-    const { sites } = await compilePatchGraph(file, shape);
+    const { payload, ...size } = shape;
+    const trace = await traceRows(await loadModel(file), size);
+    const { sites } = patchGraphOf(trace, payload);
+    const stages = stagedSitesOf(trace, 'kv');
     console.log(describeSites(sites, shape.height));
-    console.log(describeTraffic(sites, shape.height, options));
+    console.log(describeTraffic(sites, stages, shape.height, options));
   } catch (error) {
     if (!hasCode(error, 'E_GRAPH')) throw error;
     console.log(`It runs on one device only (--mode single). ${error.message}`);

@@ -35,6 +35,12 @@ export async function compileStagedGraph(
   return stagedGraphOf(await traceRows(await loadModel(file), shape), payload);
 }
 
+/** What is told after each stage, without making its graph. */
+export const stagedSitesOf = (
+  trace: Trace,
+  payload: AttentionPayload = 'kv',
+): readonly GraphSites[] => emitPatchGraph(trace, payload, 'staged').sites;
+
 /** The same for a model that is traced already. */
 export function stagedGraphOf(trace: Trace, payload: AttentionPayload = 'kv'): StagedGraph {
   const { model, sites } = emitPatchGraph(trace, payload, 'staged');
@@ -49,8 +55,8 @@ export function stagedGraphOf(trace: Trace, payload: AttentionPayload = 'kv'): S
   };
 }
 
-/** Numbered anew: a site's id is its position. */
-function joinSites(stages: readonly GraphSites[]): GraphSites {
+/** All exchanges of a step as one. Numbered anew: a site's id is its position. */
+export function joinSites(stages: readonly GraphSites[]): GraphSites {
   const borders = stages.flatMap((stage) => stage.borders);
   const norms = stages.flatMap((stage) => stage.norms);
   return {
