@@ -14,8 +14,12 @@ export interface StepReport {
   readonly age: number | undefined;
 }
 
-/** One step that was computed in several phases. What they told each other is of the step itself. */
-export const joinReports = (phases: readonly StepReport[], step: number): StepReport => {
+/** One step that was computed in several phases. @param age Of the borders it read, in steps. */
+export const joinReports = (
+  phases: readonly StepReport[],
+  step: number,
+  age: number | undefined,
+): StepReport => {
   const sum = (of: (report: StepReport) => number): number =>
     phases.reduce((all, report) => all + of(report), 0);
   return {
@@ -25,6 +29,6 @@ export const joinReports = (phases: readonly StepReport[], step: number): StepRe
     waitMs: sum(({ waitMs }) => waitMs),
     bytesIn: sum(({ bytesIn }) => bytesIn),
     bytesOut: sum(({ bytesOut }) => bytesOut),
-    age: phases.some(({ age }) => age !== undefined) ? 0 : undefined,
+    age,
   };
 };

@@ -31,6 +31,7 @@ import { summary } from './summary.js';
 const shippedModel = fileURLToPath(new URL('../../../examples/models/scenes', import.meta.url));
 
 interface GenerateOptions {
+  readonly cfgParallel?: true;
   readonly size?: readonly [width: number, height: number];
   readonly steps?: number;
   readonly seed?: number;
@@ -88,6 +89,7 @@ export function addGenerate(program: Command): void {
       new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
     .option('--warmup <steps>', 'whole-image steps at the start (default: 2 of 20)', number)
+    .option('--cfg-parallel', 'prompt and negative prompt on two groups of devices')
     .option('--devices <number>', 'devices to use (default: all)', number)
     .addOption(
       new Option('--sampler <name>', "(default: the model's own)").choices([...samplerNames]),
@@ -128,11 +130,11 @@ async function generate(prompt: string, options: GenerateOptions): Promise<void>
   process.once('SIGTERM', interrupt);
   try {
     await using place = await openCluster(options);
-    const { devices } = options;
+    const devices = options.mode === 'single' ? (options.cfgParallel ? 2 : 1) : options.devices;
     await using pipeline = await openPipeline(place.cluster, {
       model: resolve(options.model),
       signal: interrupted.signal,
-      ...(options.mode === 'single' ? { devices: 1 } : devices === undefined ? {} : { devices }),
+      ...(devices === undefined ? {} : { devices }),
     });
     const { signal } = interrupted;
     const jobs = pipeline.generateSeries(request, outputs.length, { signal });
@@ -186,7 +188,8 @@ async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
 /** Commander leaves out what was not given; so does the request. */
 function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
-  const { devices, borderCut, borderPayload, borderAge, wire, image, strength } = options;
+  const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
+    options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -204,6 +207,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     negativePrompt: negative,
     image: image === undefined ? undefined : readImage(image),
     strength,
+    cfgParallel,
     devices: mode === 'single' ? undefined : devices,
   };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);

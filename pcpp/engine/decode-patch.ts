@@ -47,6 +47,10 @@ export class DecodePatch implements Share {
     return exactBytes(this.#patch.outbound(to, phase));
   }
 
+  borderAge(): number {
+    return 0;
+  }
+
   async advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
     if (phase === 0) this.#begin();
     const said = new Map([...messages].map(([from, message]) => [from, exactValues(message)]));

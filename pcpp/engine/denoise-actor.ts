@@ -18,6 +18,7 @@ import {
   type Conditioning,
   type EncodedPrompt,
   encodePrompt,
+  halfOf,
   wholePicture,
 } from '../text/encode-prompt.js';
 import type { DecodeJob } from './decode-in-stages.js';
@@ -28,7 +29,8 @@ import { DeviceModel } from './device-model.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
-import type { Share } from './share.js';
+import { GuidedHalf, twinPlace } from './guided-half.js';
+import type { Denoising, Share } from './share.js';
 import { SingleDevice } from './single-device.js';
 import { SyncPatch } from './sync-patch.js';
 import { LinkProbe, timeLink } from './time-link.js';
@@ -96,30 +98,43 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return planPatches(sites, { ...shape, ...rules, patches });
   }
 
-  /** Take up a job as patch number `patch`; the session stays from the job before where it can. */
-  async take(job: DenoiseJob, patch: number): Promise<void> {
-    const { id, settings, conditioning, patches, image } = job;
-    const isSync = settings.mode === 'sync';
-    const age = isSync ? 1 : settings.borderAge;
-    this.begin({ job: id, patch, patches, age, borderOf: 'output' });
-    const { model } = this.#device;
+  /** Take up a job as device number `device`; the session stays from the job before where it can. */
+  async take(job: DenoiseJob, device: number): Promise<void> {
+    const { id, settings, patches } = job;
+    const { cfgParallel, guidanceScale } = settings;
+    // What is told within a step is read in the phase after.
+    const age = cfgParallel || settings.mode === 'sync' ? 1 : settings.borderAge;
+    const all = cfgParallel ? 2 * patches : patches;
+    this.begin({ job: id, patch: device, patches: all, age, borderOf: 'output' });
+    if (!cfgParallel) {
+      this.#share = await this.#shareOf(job, device);
+      return;
+    }
+    const twin = twinPlace(device, patches);
+    const conditioning = halfOf(job.conditioning, twin.isNegative ? 0 : 1);
+    const half = await this.#shareOf({ ...job, conditioning }, device - twin.first);
+    this.#share = new GuidedHalf(half, twin, guidanceScale);
+  }
+
+  async #shareOf(
+    { settings, conditioning, patches, image }: DenoiseJob,
+    patch: number,
+  ): Promise<Denoising> {
     const sampler = this.#samplerOf(settings);
     if (patches === 1) {
-      const session = await model.session('unet');
-      this.#share = new SingleDevice(session, sampler, settings, conditioning, {
+      const session = await this.#device.model.session('unet');
+      return new SingleDevice(session, sampler, settings, conditioning, {
         ...(image ? { image } : {}),
       });
-      return;
     }
     const plan = await this.plan(settings, patches);
     const shape = shapeOf(settings);
-    if (isSync) {
+    if (settings.mode === 'sync') {
       const staged = await this.#device.stagedDenoiser(shape, plan, patch);
-      this.#share = new SyncPatch(staged, sampler, settings, conditioning, image);
-      return;
+      return new SyncPatch(staged, sampler, settings, conditioning, image);
     }
     const denoiser = await this.#device.denoiser(shape, plan, patch);
-    this.#share = new DenoisePatch(denoiser, sampler, settings, conditioning, image);
+    return new DenoisePatch(denoiser, sampler, settings, conditioning, image);
   }
 
   override link(peers: readonly ActorHandle<DenoiseActor>[]): void {
@@ -156,7 +171,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
       for await (const report of super.run(step * phases, (step + 1) * phases))
         reports.push(report);
       if (reports.length < phases) return;
-      yield joinReports(reports, step);
+      yield joinReports(reports, step, this.#current.borderAge(step));
     }
   }
 
@@ -216,7 +231,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     });
     const trial = new SingleDevice(session, this.#samplerOf(settings), settings, conditioning);
     // Awaited here: the session must outlive the runs.
-    return await timeRuns(0, trialWarmup + 1, 1, (step) => trial.advance(step));
+    return await timeRuns(0, trialWarmup + 1, 1, (step) => trial.advance(step, new Map()));
   }
 
   /** Seconds of whole-image steps, and of displaced ones of an inner patch among `patches`. */
@@ -279,7 +294,8 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   }
 }
 
-function shapeOf({ guidanceScale, latent, borderPayload: payload }: GenerationSettings) {
+function shapeOf(settings: GenerationSettings) {
+  const { guidanceScale, latent, borderPayload: payload, cfgParallel } = settings;
   const { height, width } = latent;
-  return { height, width, batch: isGuided(guidanceScale) ? 2 : 1, payload };
+  return { height, width, batch: isGuided(guidanceScale) && !cfgParallel ? 2 : 1, payload };
 }

@@ -15,7 +15,7 @@ import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
-import type { Share } from './share.js';
+import { Denoising } from './share.js';
 import { conditioningValues } from './unet.js';
 
 /** A latent and what its sampler remembers. */
@@ -24,7 +24,7 @@ interface Track {
   readonly latent: Tensor;
 }
 
-export class DenoisePatch implements Share {
+export class DenoisePatch extends Denoising {
   readonly phases = 1;
   readonly #denoiser: PatchDenoiser;
   readonly #plan: PatchPlan;
@@ -47,6 +47,7 @@ export class DenoisePatch implements Share {
     conditioning: Conditioning,
     image?: Tensor,
   ) {
+    super();
     this.#denoiser = denoiser;
     this.#plan = denoiser.plan;
     this.#patch = denoiser.index;
@@ -90,16 +91,20 @@ export class DenoisePatch implements Share {
     return this.#outgoing[to]!.encode(this.#denoiser.outbound(to, this.#own.latent), step);
   }
 
-  missing(from: number, version: number): readonly number[] {
+  borderAge(step: number): number | undefined {
+    return this.senders(step).length > 0 ? this.#plan.age : undefined;
+  }
+
+  override missing(from: number, version: number): readonly number[] {
     return this.#incoming[from]?.missing(version) ?? [];
   }
 
-  repair(to: number, version: number): Uint8Array | undefined {
+  override repair(to: number, version: number): Uint8Array | undefined {
     return this.#outgoing[to]?.repair(version);
   }
 
   /** @param messages By sender, what the others published `plan.age` steps before. */
-  async advance(step: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+  async predict(step: number, messages: ReadonlyMap<number, Uint8Array>): Promise<Tensor> {
     const borders = new Map(
       [...messages].map(([from, message]) => [
         from,
@@ -110,10 +115,7 @@ export class DenoisePatch implements Share {
     const input = { timestep, conditioning: this.#values };
     if (!this.isDisplaced(step)) {
       const sample = this.#batch(this.#sampler.scaleInput(this.#whole.latent, step));
-      const noise = this.#guide(await this.#denoiser.whole({ ...input, sample }));
-      this.#whole = this.#step(this.#whole, step, noise, [0, this.#plan.height]);
-      this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise), this.#patchRows);
-      return;
+      return this.#guide(await this.#denoiser.whole({ ...input, sample }));
     }
     const sample = this.#batch(this.#sampler.scaleInput(this.#own.latent, step));
     const noise = await this.#denoiser.displaced({
@@ -123,7 +125,16 @@ export class DenoisePatch implements Share {
       haloAbove: this.#halo(this.#patch - 1, step, borders),
       haloBelow: this.#halo(this.#patch + 1, step, borders),
     });
-    this.#own = this.#step(this.#own, step, this.#guide(noise), this.#patchRows);
+    return this.#guide(noise);
+  }
+
+  settle(step: number, noise: Tensor): void {
+    if (this.isDisplaced(step)) {
+      this.#own = this.#step(this.#own, step, noise, this.#patchRows);
+      return;
+    }
+    this.#whole = this.#step(this.#whole, step, noise, [0, this.#plan.height]);
+    this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise), this.#patchRows);
   }
 
   /** A neighbour's latent rows, of this step or at age 2 of the one before, as the denoiser wants to see them. */

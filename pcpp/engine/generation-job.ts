@@ -5,11 +5,11 @@ import { RuntimeError } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
-import { type Forecast, forecastBytes, forecastFresh } from '../partition/bytes.js';
-import type { PatchPlan } from '../partition/plan.js';
+import { type Forecast, forecastBytes, forecastFresh, forecastTwins } from '../partition/bytes.js';
+import { type PatchPlan, patchCount } from '../partition/plan.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
-import { decodeStrips, planDecoding } from './decode-image.js';
+import { decodeStrips, planDecoding, twinRows } from './decode-image.js';
 import { decodeInStages } from './decode-in-stages.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
@@ -128,13 +128,15 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const request = choice?.request ?? asked;
       const settings = await this.#call(0).prepare(request);
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
-      const plan = devices.length > 1 ? await this.#plan(settings, devices.length) : undefined;
+      const patches = settings.cfgParallel ? devices.length / 2 : devices.length;
+      const plan = patches > 1 ? await this.#plan(settings, patches) : undefined;
       await this.#begin(request, settings, devices, plan);
       const steps = await this.#denoise(settings, devices);
-      const parts = await Promise.all(devices.map((_, patch) => this.#call(patch).rows()));
-      const latent = concatRows(parts);
       const split = boundsAndForecast(settings, plan);
-      const image = await this.#decode(settings, split.bounds, latent);
+      // Of two groups both have the same.
+      const parts = devices.slice(0, patches).map((_, patch) => this.#call(patch).rows());
+      const latent = concatRows(await Promise.all(parts));
+      const image = await this.#decode(settings, devices, split.bounds, latent);
       return {
         image,
         png: encodePng(image, describe(settings)),
@@ -180,10 +182,11 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     devices: readonly Device[],
     plan: PatchPlan | undefined,
   ): Promise<void> {
+    const patches = plan ? patchCount(plan) : 1;
     const { conditioning, unknownWords, cutTokens } = await this.#call(0).encode(settings);
     this.#log.push({ kind: 'prompt', unknownWords, cutTokens });
     const begun = image ? { image: await this.#call(0).encodeImage(image) } : {};
-    const job = { id: this.id, settings, conditioning, patches: devices.length, ...begun };
+    const job = { id: this.id, settings, conditioning, patches, ...begun };
     await Promise.all(devices.map((_, patch) => this.#call(patch).take(job, patch)));
     await Promise.all(devices.map((_, patch) => this.#call(patch).link(devices)));
     this.#log.push({ kind: 'plan', settings, ...boundsAndForecast(settings, plan) });
@@ -214,14 +217,18 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
 
   async #decode(
     settings: GenerationSettings,
-    bounds: readonly number[],
+    devices: readonly Device[],
+    patchBounds: readonly number[],
     latent: Tensor,
   ): Promise<RgbImage> {
-    const called = bounds.slice(1).map((_, patch) => this.#call(patch));
+    const { order, bounds } = settings.cfgParallel
+      ? twinRows(patchBounds)
+      : { order: [...devices.keys()], bounds: patchBounds };
+    const called = order.map((device) => this.#call(device));
     const decoding = await planDecoding(called, settings.latent, bounds);
-    const devices = decoding.by === 'one' ? 1 : called.length;
+    const decoders = decoding.by === 'one' ? 1 : called.length;
     const why = decoding.by === 'one' ? decoding.why : undefined;
-    this.#log.push({ kind: 'decode', devices, ...(why === undefined ? {} : { why }) });
+    this.#log.push({ kind: 'decode', devices: decoders, ...(why === undefined ? {} : { why }) });
     switch (decoding.by) {
       case 'one':
         return called[0]!.decode(latent);
@@ -229,7 +236,8 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
         return decodeStrips(called, decoding.strips, latent);
       case 'stages': {
         const job = { id: `${this.id} decode`, latent, bounds };
-        return decodeInStages(this.#devices.slice(0, devices), job, this.#signal);
+        const together = order.map((device) => devices[device]!);
+        return decodeInStages(together, job, this.#signal);
       }
     }
   }
@@ -247,29 +255,40 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   }
 }
 
-function devicesFor({ devices }: GenerationSettings, available: number): number {
-  if (devices === 'all') return available;
-  if (devices <= available) return devices;
+function devicesFor({ devices, cfgParallel }: GenerationSettings, available: number): number {
+  // Two groups are equally large.
+  const all = cfgParallel ? available - (available % 2) : available;
+  const wanted = devices === 'all' ? Math.max(all, cfgParallel ? 2 : 1) : devices;
+  if (wanted <= available) return wanted;
   throw new RuntimeError(
     'E_NO_ROOM',
-    `the request wants ${devices} devices, the pipeline has ${available}`,
+    `the request wants ${wanted} devices, the pipeline has ${available}`,
   );
 }
 
-const boundsAndForecast = (
-  settings: GenerationSettings,
-  plan: PatchPlan | undefined,
-): { readonly bounds: readonly number[]; readonly forecast?: Forecast } =>
-  plan
-    ? { bounds: plan.bounds, ...forecastOf(settings, plan) }
-    : { bounds: [0, settings.latent.height] };
+interface Split {
+  readonly bounds: readonly number[];
+  readonly forecast?: Forecast;
+}
+
+/** @param plan Undefined if one patch is the whole image. */
+function boundsAndForecast(settings: GenerationSettings, plan: PatchPlan | undefined): Split {
+  const { height, width, channels } = settings.latent;
+  const bounds = plan?.bounds ?? [0, height];
+  const group = plan && forecastOf(settings, plan);
+  const isTold = group !== undefined || plan === undefined;
+  if (settings.cfgParallel && isTold) {
+    return { bounds, forecast: forecastTwins(bounds, channels * width, group) };
+  }
+  return { bounds, ...(group ? { forecast: group } : {}) };
+}
 
 function forecastOf(
   { mode, warmupSteps, evaluations }: GenerationSettings,
   plan: PatchPlan,
-): { readonly forecast?: Forecast } {
-  if (mode === 'sync') return { forecast: forecastFresh(plan) };
-  return warmupSteps < evaluations ? { forecast: forecastBytes(plan) } : {};
+): Forecast | undefined {
+  if (mode === 'sync') return forecastFresh(plan);
+  return warmupSteps < evaluations ? forecastBytes(plan) : undefined;
 }
 
 function merge(reports: readonly StepReport[]): Omit<StepProgress, 'steps' | 'stepMs'> {

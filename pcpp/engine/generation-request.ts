@@ -79,6 +79,11 @@ export interface GenerationRequest {
    * proportion, as DistriFusion has it; at least 1
    */
   readonly warmupSteps?: number;
+  /**
+   * Guidance on two groups of devices: one computes what the prompt gives, the other what the negative prompt gives. The
+   * picture does not change, and each group has half the work. In mode `single` that makes two devices. @default false
+   */
+  readonly cfgParallel?: boolean;
   /** Devices that share the image; in mode `auto` the most that may. @default all that are free */
   readonly devices?: number;
 }
@@ -93,6 +98,7 @@ export const generationDefaults: {
   readonly borderAge: BorderAge;
   readonly wire: Wire;
   readonly warmupShare: number;
+  readonly cfgParallel: boolean;
 } = {
   seed: 0,
   strength: 0.8,
@@ -102,6 +108,7 @@ export const generationDefaults: {
   borderAge: 1,
   wire: 'fp16',
   warmupShare: 4 / 50,
+  cfgParallel: false,
 };
 
 /** Characters of a wrong value that an error shows. */
@@ -159,6 +166,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   borderPayload: oneOf(attentionPayloads),
   wire: oneOf(wires),
   warmupSteps: integer(1, 1000),
+  cfgParallel: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
   devices: integer(1, 1024),
 };
 

@@ -15,6 +15,7 @@ import {
   generationDefaults,
   parseRequest,
 } from './generation-request.js';
+import { isGuided } from './guidance.js';
 
 /** Plain data: it may be sent to every device of a job. */
 export interface GenerationSettings {
@@ -45,6 +46,8 @@ export interface GenerationSettings {
   readonly wire: Wire;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
+  /** Guidance on two groups of devices; `devices` are those of both. */
+  readonly cfgParallel: boolean;
   readonly devices: number | 'all';
 }
 
@@ -90,6 +93,9 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const evaluations = walk.timesteps.length;
   const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
+  const guidanceScale = asked.guidanceScale ?? model.defaults.guidanceScale;
+  if (asked.cfgParallel) checkTwins(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
+  const alone = asked.cfgParallel ? 2 : 1;
   return {
     prompt: asked.prompt,
     ...(asked.negativePrompt === undefined ? {} : { negativePrompt: asked.negativePrompt }),
@@ -104,7 +110,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     skippedSteps,
     evaluations,
     seed: asked.seed,
-    guidanceScale: asked.guidanceScale ?? model.defaults.guidanceScale,
+    guidanceScale,
     sampler,
     mode,
     borderFraction: mode === 'pcpp' ? asked.borderFraction : 1,
@@ -113,8 +119,23 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderAge: asked.borderAge,
     wire: asked.wire,
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
-    devices: mode === 'single' ? 1 : (asked.devices ?? 'all'),
+    cfgParallel: asked.cfgParallel,
+    devices: mode === 'single' ? alone : (asked.devices ?? 'all'),
   };
+}
+
+/** @throws PcppError `E_OPTION` if guidance cannot be on two groups of devices. */
+function checkTwins(guidanceScale: number, borderAge: BorderAge, devices: number | undefined) {
+  const refuse = (why: string): never => {
+    throw new PcppError('E_OPTION', `cfgParallel ${why}`);
+  };
+  if (!isGuided(guidanceScale)) {
+    refuse(`needs guidance to share out, and a guidance scale of ${guidanceScale} is none`);
+  }
+  if (borderAge !== 1) refuse('reads borders at age 1: leave borderAge out');
+  if (devices !== undefined && devices % 2 !== 0) {
+    refuse(`makes two groups of devices, and ${devices} cannot be halved`);
+  }
 }
 
 /** @throws PcppError `E_OPTION` if image and other options contradict, `E_MODEL_DIR` if the model cannot read images. */

@@ -19,7 +19,9 @@ export function combineGuidance(output: Tensor, guidanceScale: number): Tensor {
   if (batch % 2 !== 0) {
     throw new PcppError('E_SHAPE', `guidance needs an even batch, got [${output.dims}]`);
   }
-  const negative = takeBatch(output, 0, batch / 2);
-  const positive = takeBatch(output, batch / 2, batch);
-  return weightedSum(1 - guidanceScale, negative, guidanceScale, positive);
+  return guide(takeBatch(output, 0, batch / 2), takeBatch(output, batch / 2, batch), guidanceScale);
 }
+
+/** The same of two tensors. */
+export const guide = (negative: Tensor, positive: Tensor, guidanceScale: number): Tensor =>
+  weightedSum(1 - guidanceScale, negative, guidanceScale, positive);

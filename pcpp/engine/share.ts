@@ -3,7 +3,7 @@
 import type { Tensor } from '../tensor.js';
 
 export interface Share {
-  /** Exchanges of one step: 1, or one for each stage of a staged graph. Phases are counted through over all steps. */
+  /** Exchanges of one step: 1, or more where devices tell each other something within it. Counted through over all steps. */
   readonly phases: number;
   /** What the last step left of own rows: [1, C, rows, W]. */
   readonly rows: Tensor;
@@ -15,8 +15,39 @@ export interface Share {
   borderFor(to: number, phase: number): Uint8Array;
   /** @param messages By sender. */
   advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void>;
+  /** How old the borders are that a step reads; undefined if it reads none. */
+  borderAge(step: number): number | undefined;
   /** As a message comes in: versions that were lost before it and have to be asked for. */
   missing?(from: number, version: number): readonly number[];
   /** What replaces a message that was lost; undefined if it is too long ago. */
   repair?(to: number, version: number): Uint8Array | undefined;
+}
+
+/** A share of denoising: the network and the sampler can be told apart, for guidance to come between them. */
+export abstract class Denoising implements Share {
+  abstract readonly phases: number;
+  abstract readonly rows: Tensor;
+  abstract senders(phase: number): readonly number[];
+  abstract readers(phase: number): readonly number[];
+  abstract borderFor(to: number, phase: number): Uint8Array;
+  abstract borderAge(step: number): number | undefined;
+  missing?(from: number, version: number): readonly number[];
+  repair?(to: number, version: number): Uint8Array | undefined;
+
+  /**
+   * The network. @returns At the end of a step what the sampler is to see, with guidance if the batch has both entries:
+   * [1, C, rows, W], of all rows in a whole-image step.
+   */
+  abstract predict(
+    phase: number,
+    messages: ReadonlyMap<number, Uint8Array>,
+  ): Promise<Tensor | undefined>;
+
+  /** The sampler. @param output What `predict` returned, or more guided than that. */
+  abstract settle(step: number, output: Tensor): void;
+
+  async advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    const output = await this.predict(phase, messages);
+    if (output) this.settle(Math.floor(phase / this.phases), output);
+  }
 }

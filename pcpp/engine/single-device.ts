@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
-import type { Share } from './share.js';
+import { Denoising } from './share.js';
 import { evaluateUnet } from './unet.js';
 
 /** What an image begins with besides its seed. */
@@ -20,7 +20,7 @@ export interface Beginning {
   readonly ofStep?: (step: number) => Tensor;
 }
 
-export class SingleDevice implements Share {
+export class SingleDevice extends Denoising {
   readonly phases = 1;
   readonly #session: Session;
   readonly #sampler: Sampler;
@@ -37,6 +37,7 @@ export class SingleDevice implements Share {
     conditioning: Conditioning,
     beginning: Beginning = {},
   ) {
+    super();
     this.#session = session;
     this.#sampler = sampler;
     this.#settings = settings;
@@ -62,14 +63,21 @@ export class SingleDevice implements Share {
     throw new Error(`there is no patch ${to}`);
   }
 
-  async advance(step: number): Promise<void> {
-    const output = await evaluateUnet(
+  borderAge(): undefined {
+    return undefined;
+  }
+
+  predict(step: number): Promise<Tensor> {
+    return evaluateUnet(
       this.#session,
       this.#sampler.scaleInput(this.#latent, step),
       this.#sampler.timesteps[step]!,
       this.#conditioning,
       this.#settings.guidanceScale,
     );
+  }
+
+  settle(step: number, output: Tensor): void {
     const rows = [0, this.#settings.latent.height] as const;
     const fresh =
       this.#beginning.ofStep?.(step) ?? drawnNoise(this.#sampler, this.#settings, step, rows);

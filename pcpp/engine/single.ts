@@ -85,7 +85,7 @@ export async function generateSingle(
     // A run blocks this thread, so the signal could not fire without a pause.
     await nextTurn();
     requireNotAborted(options.signal);
-    await device.advance(step);
+    await device.advance(step, new Map());
     const { rows: latents } = device;
     options.onStep?.({ done: step + 1, steps: sampler.timesteps.length, timestep, latents });
   }

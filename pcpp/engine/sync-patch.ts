@@ -13,11 +13,11 @@ import { exactBytes, exactValues } from './border-wire.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
-import type { Share } from './share.js';
+import { Denoising } from './share.js';
 import type { StagedPatch } from './staged-patch.js';
 import { conditioningValues } from './unet.js';
 
-export class SyncPatch implements Share {
+export class SyncPatch extends Denoising {
   readonly phases: number;
   readonly #patch: StagedPatch;
   readonly #plan: PatchPlan;
@@ -38,6 +38,7 @@ export class SyncPatch implements Share {
     conditioning: Conditioning,
     image?: Tensor,
   ) {
+    super();
     this.phases = patch.stages;
     this.#patch = patch;
     this.#plan = patch.plan;
@@ -68,13 +69,29 @@ export class SyncPatch implements Share {
     return exactBytes(this.#patch.outbound(to, phase % this.phases, this.#latent));
   }
 
-  async advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
+  borderAge(): number {
+    return 0;
+  }
+
+  async predict(
+    phase: number,
+    messages: ReadonlyMap<number, Uint8Array>,
+  ): Promise<Tensor | undefined> {
     const said = new Map([...messages].map(([from, message]) => [from, exactValues(message)]));
     const stage = phase % this.phases;
     const step = Math.floor(phase / this.phases);
     if (stage === 0) this.#begin(step, said);
     await this.#patch.advance(stage, said);
-    if (stage === this.phases - 1) this.#finish(step);
+    if (stage < this.phases - 1) return undefined;
+    const { output } = this.#patch;
+    return this.#guided ? combineGuidance(output, this.#settings.guidanceScale) : output;
+  }
+
+  settle(step: number, noise: Tensor): void {
+    const fresh = drawnNoise(this.#sampler, this.#settings, step, this.#rows);
+    const next = this.#sampler.step(this.#state, step, noise, this.#latent, fresh);
+    this.#state = next.state;
+    this.#latent = next.sample;
   }
 
   #begin(step: number, said: ReadonlyMap<number, Float32Array>): void {
@@ -100,15 +117,6 @@ export class SyncPatch implements Share {
       haloAbove: halo(index - 1),
       haloBelow: halo(index + 1),
     });
-  }
-
-  #finish(step: number): void {
-    const { output } = this.#patch;
-    const noise = this.#guided ? combineGuidance(output, this.#settings.guidanceScale) : output;
-    const fresh = drawnNoise(this.#sampler, this.#settings, step, this.#rows);
-    const next = this.#sampler.step(this.#state, step, noise, this.#latent, fresh);
-    this.#state = next.state;
-    this.#latent = next.sample;
   }
 
   get #rows(): readonly [from: number, to: number] {

@@ -54,6 +54,33 @@ export function forecastFresh(plan: PatchPlan): Forecast {
   return { ...forecastBytes(plan), first: drawn };
 }
 
+/**
+ * The same of two groups of devices that share guidance out. Each group sends what one alone does, and every device sends its
+ * twin what the network gave for its rows, in float32; in whole-image steps that is the whole image.
+ *
+ * @param bounds Patch i of each group owns latent rows [bounds[i], bounds[i + 1]).
+ * @param rowValues Values of one latent row, all channels.
+ * @param group Of one group; undefined if its devices tell each other nothing.
+ */
+export function forecastTwins(
+  bounds: readonly number[],
+  rowValues: number,
+  group?: Forecast,
+): Forecast {
+  const outputs = bounds.slice(1).map((end, patch) => 4 * rowValues * (end - bounds[patch]!));
+  const twice = ({ sent, received }: Traffic = { sent: [], received: [], total: 0 }): Traffic => {
+    const both = (bytes: readonly number[]): readonly number[] => {
+      const each = outputs.map((output, patch) => output + (bytes[patch] ?? 0));
+      return [...each, ...each];
+    };
+    return { sent: both(sent), received: both(received), total: sumOf(both(sent)) };
+  };
+  const own = twice(group);
+  const distrifusion = twice(group?.distrifusion);
+  const saving = 1 - own.total / distrifusion.total;
+  return { ...own, first: twice(group?.first), repair: twice(group?.repair), distrifusion, saving };
+}
+
 /** Whole patches to everybody, as keys and values whatever travels here. */
 export function asDistrifusion(plan: PatchPlan): PatchPlan {
   const borders = plan.sites.borders.map((site): Site => {
@@ -90,8 +117,9 @@ const trafficOf = (plan: PatchPlan, kind: FrameKind): Traffic =>
 function trafficBy(plan: PatchPlan, bytesOf: (from: number, to: number) => number): Traffic {
   const patches = [...Array(patchCount(plan)).keys()];
   const bytes = (from: number, to: number): number => (from === to ? 0 : bytesOf(from, to));
-  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-  const sent = patches.map((from) => sum(patches.map((to) => bytes(from, to))));
-  const received = patches.map((to) => sum(patches.map((from) => bytes(from, to))));
-  return { sent, received, total: sum(sent) };
+  const sent = patches.map((from) => sumOf(patches.map((to) => bytes(from, to))));
+  const received = patches.map((to) => sumOf(patches.map((from) => bytes(from, to))));
+  return { sent, received, total: sumOf(sent) };
 }
+
+const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);

@@ -3,7 +3,7 @@
 import { PcppError } from '../errors.js';
 import { feed, floatOutput, inputPort } from '../model/feed.js';
 import type { Model, TextEncoderPart } from '../model/model.js';
-import { concatBatch, type Tensor, tensor } from '../tensor.js';
+import { concatBatch, type Tensor, takeBatch, tensor } from '../tensor.js';
 
 export interface Prompt {
   readonly prompt: string;
@@ -31,6 +31,13 @@ export interface Conditioning {
   /** SDXL: [N, 6] for `time_ids`. */
   readonly timeIds?: Tensor;
 }
+
+/** One entry of a batch of two. @param index 0: the negative one. */
+export const halfOf = ({ hidden, pooled, timeIds }: Conditioning, index: 0 | 1): Conditioning => ({
+  hidden: takeBatch(hidden, index, index + 1),
+  ...(pooled ? { pooled: takeBatch(pooled, index, index + 1) } : {}),
+  ...(timeIds ? { timeIds: takeBatch(timeIds, index, index + 1) } : {}),
+});
 
 export interface EncodedPrompt {
   readonly conditioning: Conditioning;

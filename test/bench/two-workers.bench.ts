@@ -29,6 +29,7 @@ const variants = [
   { label: 'pcpp, default warm-up', mode: 'pcpp' },
   { label: 'distrifusion, default warm-up', mode: 'distrifusion' },
   { label: 'sync', mode: 'sync' },
+  { label: 'guidance on both', mode: 'single', cfgParallel: true },
 ] as const;
 type Variant = (typeof variants)[number];
 
@@ -59,7 +60,8 @@ for (const variant of variants) {
     ratios.push(single.at(-1)!.denoiseMs / together.at(-1)!.denoiseMs);
   }
   const last = together.at(-1)!;
-  const steady = variant.mode === 'sync' ? 1 : last.settings.warmupSteps + 1;
+  const { warmupSteps, evaluations } = last.settings;
+  const steady = warmupSteps === evaluations ? 1 : warmupSteps + 1;
   rows.push([
     variant.label,
     `${(median(single.map(({ denoiseMs }) => denoiseMs)) / 1000).toFixed(2)} s`,
