@@ -69,7 +69,7 @@ async function print(options: SimulateOptions): Promise<void> {
       return rowOf(simulate(sites, fleet, { steps, warmupSteps, plan: rules }, devices));
     } catch (error) {
       if (!hasCode(error, 'E_PARTITION')) throw error;
-      return [`${devices}`, 'too many devices', '-', '-'];
+      return [`${devices}`, 'too many devices', '-', '-', '-'];
     }
   });
   const { bytesPerSecond, latency: seconds } = fleet.link;
@@ -79,13 +79,27 @@ async function print(options: SimulateOptions): Promise<void> {
   console.log(
     `link ${((8 * bytesPerSecond) / 1e9).toFixed(2)} Gbit/s, ${ms(seconds)}; border ${borderFraction}, ${wire}, age ${age}`,
   );
-  console.log(table(['devices', 'pcpp', 'distrifusion', 'DistriFusion as published'], rows));
+  const head = [
+    'devices',
+    'pcpp',
+    'pcpp in two groups',
+    'distrifusion',
+    'DistriFusion as published',
+  ];
+  console.log(table(head, rows));
 }
 
-const rowOf = ({ devices, single, pcpp, distrifusion, published }: Simulated): string[] => [
+const rowOf = ({
+  devices,
+  single,
+  pcpp,
+  grouped,
+  distrifusion,
+  published,
+}: Simulated): string[] => [
   `${devices}`,
-  ...[pcpp, distrifusion, published].map(
-    (seconds) => `${seconds.toFixed(2)} s, ${(single / seconds).toFixed(2)}x`,
+  ...[pcpp, grouped, distrifusion, published].map((seconds) =>
+    seconds === undefined ? '-' : `${seconds.toFixed(2)} s, ${(single / seconds).toFixed(2)}x`,
   ),
 ];
 

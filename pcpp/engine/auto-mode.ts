@@ -33,7 +33,8 @@ export class AutoMode {
     devices: readonly Device[],
     signal?: AbortSignal,
   ): Promise<AutoChoice> {
-    const { mode: _, devices: most = devices.length, ...rest } = parseRequest(request);
+    const parsed = parseRequest(request);
+    const { mode: _, devices: most = devices.length, cfgParallel, ...rest } = parsed;
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const available = Math.min(most, devices.length);
@@ -58,6 +59,7 @@ export class AutoMode {
         devices: available,
         ...(borderFraction === undefined ? {} : { borderFraction }),
         ...(wire === undefined ? {} : { wire }),
+        ...(cfgParallel === undefined ? {} : { cfgParallel }),
       },
       costs,
     );
@@ -70,7 +72,7 @@ export class AutoMode {
    * @throws PcppError `E_GRAPH` if the model's graph cannot be split, or the error of a device.
    */
   async costs(request: GenerationRequest, devices: readonly Device[]): Promise<Costs> {
-    const { mode: _, devices: __, ...rest } = parseRequest(request);
+    const { mode: _, devices: __, cfgParallel: ___, ...rest } = parseRequest(request);
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const whole = await devices[0]!.plan(settings, 1);
     return this.#measure(request, settings, devices, whole);

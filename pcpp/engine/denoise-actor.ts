@@ -29,7 +29,7 @@ import { DeviceModel } from './device-model.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
-import { GuidedHalf, twinPlace } from './guided-half.js';
+import { GuidedHalf, halfPlace } from './guided-half.js';
 import type { Denoising, Share } from './share.js';
 import { SingleDevice } from './single-device.js';
 import { SyncPatch } from './sync-patch.js';
@@ -110,10 +110,10 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
       this.#share = await this.#shareOf(job, device);
       return;
     }
-    const twin = twinPlace(device, patches);
-    const conditioning = halfOf(job.conditioning, twin.isNegative ? 0 : 1);
-    const half = await this.#shareOf({ ...job, conditioning }, device - twin.first);
-    this.#share = new GuidedHalf(half, twin, guidanceScale);
+    const place = halfPlace(device, patches);
+    const conditioning = halfOf(job.conditioning, place.isNegative ? 0 : 1);
+    const half = await this.#shareOf({ ...job, conditioning }, device - place.first);
+    this.#share = new GuidedHalf(half, place, guidanceScale);
   }
 
   async #shareOf(

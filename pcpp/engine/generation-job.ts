@@ -5,11 +5,12 @@ import { RuntimeError } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
-import { type Forecast, forecastBytes, forecastFresh, forecastTwins } from '../partition/bytes.js';
+import { type Forecast, forecastBytes, forecastFresh, forecastHalves } from '../partition/bytes.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
+import { halvedRows } from '../partition/strips.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
-import { decodeStrips, planDecoding, twinRows } from './decode-image.js';
+import { decodeStrips, planDecoding } from './decode-image.js';
 import { decodeInStages } from './decode-in-stages.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
@@ -222,7 +223,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     latent: Tensor,
   ): Promise<RgbImage> {
     const { order, bounds } = settings.cfgParallel
-      ? twinRows(patchBounds)
+      ? halvedRows(patchBounds)
       : { order: [...devices.keys()], bounds: patchBounds };
     const called = order.map((device) => this.#call(device));
     const decoding = await planDecoding(called, settings.latent, bounds);
@@ -278,7 +279,7 @@ function boundsAndForecast(settings: GenerationSettings, plan: PatchPlan | undef
   const group = plan && forecastOf(settings, plan);
   const isTold = group !== undefined || plan === undefined;
   if (settings.cfgParallel && isTold) {
-    return { bounds, forecast: forecastTwins(bounds, channels * width, group) };
+    return { bounds, forecast: forecastHalves(bounds, channels * width, group) };
   }
   return { bounds, ...(group ? { forecast: group } : {}) };
 }

@@ -94,7 +94,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
   const guidanceScale = asked.guidanceScale ?? model.defaults.guidanceScale;
-  if (asked.cfgParallel) checkTwins(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
+  if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
   const alone = asked.cfgParallel ? 2 : 1;
   return {
     prompt: asked.prompt,
@@ -125,7 +125,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
 }
 
 /** @throws PcppError `E_OPTION` if guidance cannot be on two groups of devices. */
-function checkTwins(guidanceScale: number, borderAge: BorderAge, devices: number | undefined) {
+function checkHalves(guidanceScale: number, borderAge: BorderAge, devices: number | undefined) {
   const refuse = (why: string): never => {
     throw new PcppError('E_OPTION', `cfgParallel ${why}`);
   };

@@ -6,6 +6,7 @@ import {
   type Costs,
   type DecodeCost,
   type DeviceCost,
+  type HalfCost,
   type LinkCost,
   rowCost,
   secondsOfRows,
@@ -15,7 +16,7 @@ import type { Reach } from '../rewrite/reach.js';
 import { type Tensor, takeRows } from '../tensor.js';
 import { decodingOf, reachesOf } from './decode-image.js';
 import { type DecodeJob, decodeInStages } from './decode-in-stages.js';
-import type { GenerationResult } from './generation-job.js';
+import type { GenerationResult, StepProgress } from './generation-job.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
 import type { Device } from './pipeline.js';
@@ -74,7 +75,15 @@ export async function measureCosts(
           link,
         )
       : 0;
+  const half =
+    second && whole.batch === 2
+      ? halfCost(
+          await makeTogether({ ...trial, mode: 'single', cfgParallel: true, steps: trialSteps }),
+          single,
+        )
+      : undefined;
   return {
+    ...(half ? { half } : {}),
     encode: prompt.seconds,
     decode: await decodeCost(devices, settings.latent),
     single,
@@ -89,6 +98,7 @@ function trialOf({
   image,
   strength: _,
   devices: __,
+  cfgParallel: ___,
   ...rest
 }: GenerationRequest): GenerationRequest {
   return image ? { ...rest, width: image.width, height: image.height } : rest;
@@ -123,6 +133,18 @@ function exchangeCost(
   const { sent = [], received = [] } = forecast ?? {};
   const way = Math.max(0, ...sent, ...received) / link.bytesPerSecond + link.latency;
   return Math.max(0, (stepMs[stepMs.length >> 1] ?? 0) / 1000 - Math.max(...alone) - way);
+}
+
+/** What two devices that share guidance take for a step. Medians, and of computing the slower device's, as they wait for it. */
+function halfCost({ steps }: GenerationResult, single: number): HalfCost {
+  const median = (of: (step: StepProgress) => number): number =>
+    steps
+      .slice(1)
+      .map(of)
+      .toSorted((a, b) => a - b)[(steps.length - 1) >> 1] ?? 0;
+  const compute = median(({ computeMs }) => computeMs);
+  const exchange = Math.max(0, median(({ stepMs }) => stepMs) - compute) / 1000;
+  return { share: compute / 1000 / single, exchange };
 }
 
 /**

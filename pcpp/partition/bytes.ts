@@ -56,13 +56,13 @@ export function forecastFresh(plan: PatchPlan): Forecast {
 
 /**
  * The same of two groups of devices that share guidance out. Each group sends what one alone does, and every device sends its
- * twin what the network gave for its rows, in float32; in whole-image steps that is the whole image.
+ * counterpart what the network gave for its rows, in float32; in whole-image steps that is the whole image.
  *
  * @param bounds Patch i of each group owns latent rows [bounds[i], bounds[i + 1]).
  * @param rowValues Values of one latent row, all channels.
  * @param group Of one group; undefined if its devices tell each other nothing.
  */
-export function forecastTwins(
+export function forecastHalves(
   bounds: readonly number[],
   rowValues: number,
   group?: Forecast,

@@ -6,7 +6,7 @@
 import type { Reach } from '../rewrite/reach.js';
 import { forecastBytes, type Traffic } from './bytes.js';
 import { type BorderAge, type PatchPlan, patchCount, rowsOf } from './plan.js';
-import { stripsOf } from './strips.js';
+import { stripsOf, halvedRows } from './strips.js';
 
 /** Seconds by rows: a line, because a step has parts that do not shrink with its rows. */
 export interface RowCost {
@@ -30,6 +30,14 @@ export interface LinkCost {
   readonly latency: number;
 }
 
+/** What guidance on two groups of devices costs: each has one entry of the batch. */
+export interface HalfCost {
+  /** Computing such a step, as a share of one with both entries. */
+  readonly share: number;
+  /** Seconds of a step beyond that, in which halved hear of each other. */
+  readonly exchange: number;
+}
+
 /** Seconds to make pixels of the latent. */
 export interface DecodeCost {
   /** On one device. */
@@ -49,6 +57,8 @@ export interface Costs {
   readonly link: LinkCost;
   /** Seconds that a step with messages takes beyond computing and their way: passing them on, reports, disturbance. */
   readonly exchange: number;
+  /** Absent without guidance, or where there is but one device. */
+  readonly half?: HalfCost;
 }
 
 export interface Run {
@@ -130,8 +140,45 @@ export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs)
   return { total, denoise, step, compute, transfer: busy > 0 ? busy + link.latency : 0 };
 }
 
+/**
+ * The same of two groups of devices, of which one has the entry of the prompt and the other that of the negative one. One
+ * patch for each group is the whole image by the model's own graph.
+ *
+ * @param plan Of each group, for both entries: a message of one has half its bytes.
+ */
+export function forecastHalvedSeconds(
+  { plan, steps, warmupSteps }: Run & { readonly plan: PatchPlan },
+  costs: Costs,
+  half: HalfCost,
+): TimeForecast {
+  const { share, exchange } = half;
+  const decoded = decodeSeconds(halvedRows(plan.bounds), costs.decode);
+  if (patchCount(plan) === 1) {
+    const compute = share * costs.single;
+    const step = compute + exchange;
+    const denoise = steps * step;
+    const total = costs.encode + denoise + decoded;
+    return { total, denoise, step, compute, transfer: 0 };
+  }
+  const halved: Costs = {
+    ...costs,
+    exchange: costs.exchange + exchange,
+    devices: costs.devices.map(({ whole, displaced: { fixed, perRow } }) => ({
+      whole: share * whole + exchange,
+      displaced: { fixed: share * fixed, perRow: share * perRow },
+    })),
+    link: { ...costs.link, bytesPerSecond: 2 * costs.link.bytesPerSecond },
+  };
+  const forecast = forecastSeconds({ plan, steps, warmupSteps }, halved);
+  const total = forecast.total - decodeSeconds(plan, costs.decode) + decoded;
+  return { ...forecast, total };
+}
+
 /** The slowest device decodes the most rows. */
-export function decodeSeconds({ bounds }: PatchPlan, { whole, strips }: DecodeCost): number {
+export function decodeSeconds(
+  { bounds }: Pick<PatchPlan, 'bounds'>,
+  { whole, strips }: DecodeCost,
+): number {
   if (!strips) return whole;
   const { cost, reach } = strips;
   return Math.max(

@@ -1,19 +1,31 @@
 /** Which devices, border fraction and wire make an image soonest, and why. Pure: costs in, a choice with its reason out. */
 
 import { hasCode } from '../errors.js';
-import { type Costs, forecastSeconds, type Run, type TimeForecast } from './cost.js';
+import {
+  type Costs,
+  forecastSeconds,
+  forecastHalvedSeconds,
+  type Run,
+  type TimeForecast,
+} from './cost.js';
 import { type PatchPlan, planPatches } from './plan.js';
 import type { Wire } from './wire.js';
 
 /** What a user would write to get the same. */
 export type Way =
   | { readonly mode: 'single' }
-  | {
-      readonly mode: 'pcpp';
-      readonly devices: number;
-      readonly borderFraction: number;
-      readonly wire: Wire;
-    };
+  /** Each device computes the whole image for one of the prompts. */
+  | { readonly mode: 'single'; readonly cfgParallel: true; readonly devices: 2 }
+  | PatchWay;
+
+interface PatchWay {
+  readonly mode: 'pcpp';
+  /** Of both groups, where guidance is on two. */
+  readonly devices: number;
+  readonly borderFraction: number;
+  readonly wire: Wire;
+  readonly cfgParallel?: true;
+}
 
 export interface Candidate {
   readonly way: Way;
@@ -54,6 +66,8 @@ export interface PlannerInput {
   readonly borderFraction?: number;
   /** Fixed by the user. @default chosen */
   readonly wire?: Wire;
+  /** Fixed by the user. @default chosen */
+  readonly cfgParallel?: boolean;
 }
 
 export function chooseWay(input: PlannerInput, costs: Costs): Choice {
@@ -75,35 +89,57 @@ function preferred(candidates: readonly Candidate[]): Candidate {
   return candidates.find(({ forecast }) => forecast.total <= least * (1 + leastGain))!;
 }
 
-export const devicesOf = (way: Way): number => (way.mode === 'single' ? 1 : way.devices);
+export const devicesOf = (way: Way): number => ('devices' in way ? way.devices : 1);
 
 const sooner = (a: Candidate, b: Candidate): Candidate =>
   b.forecast.total < a.forecast.total ? b : a;
 
-/** Most faithful first, then fewest devices. */
+/** Most faithful first, then fewest devices. Guidance on two groups changes nothing, and leaves fewer patches. */
 function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
-  const { steps, warmupSteps, devices } = input;
+  const { whole, steps, warmupSteps, devices, cfgParallel } = input;
   const run: Run = { steps, warmupSteps };
   const single: Candidate = { way: { mode: 'single' }, forecast: forecastSeconds(run, costs) };
-  const shared = presetsFor(input).flatMap(({ borderFraction, wire }) =>
-    Array.from({ length: Math.max(0, devices - 1) }, (_, index): Candidate[] => {
-      const way = { mode: 'pcpp', devices: index + 2, borderFraction, wire } as const;
-      const candidate = candidateOf(input.whole, way, run, costs);
-      return candidate ? [candidate] : [];
-    }).flat(),
+  const { half } = costs;
+  const halved: Candidate[] =
+    half && devices > 1
+      ? [
+          {
+            way: { mode: 'single', cfgParallel: true, devices: 2 },
+            forecast: forecastHalvedSeconds({ ...run, plan: whole }, costs, half),
+          },
+        ]
+      : [];
+  const shared = presetsFor(input).flatMap(({ borderFraction, wire }) => {
+    const preset = { mode: 'pcpp', borderFraction, wire } as const;
+    const counts = Array.from({ length: Math.max(0, devices - 1) }, (_, index) => index + 2);
+    const grouped = counts
+      .filter((count) => half && count >= 4 && count % 2 === 0)
+      .map((count): PatchWay => ({ ...preset, devices: count, cfgParallel: true }));
+    const ways = [...grouped, ...counts.map((count): PatchWay => ({ ...preset, devices: count }))];
+    return ways.flatMap((way) => candidateOf(whole, way, run, costs) ?? []);
+  });
+  const all = [single, ...halved, ...shared];
+  const isHalved = ({ way }: Candidate): boolean => 'cfgParallel' in way;
+  const wanted = all.filter((candidate) =>
+    cfgParallel === undefined ? true : isHalved(candidate) === cfgParallel,
   );
-  return [single, ...shared];
+  return wanted.length > 0 ? wanted : [single];
 }
 
 /** @returns undefined if the image has too few rows for so many devices, or for what the model's convolutions reach. */
 function candidateOf(
   whole: PatchPlan,
-  way: Extract<Way, { mode: 'pcpp' }>,
+  way: PatchWay,
   run: Run,
   costs: Costs,
 ): Candidate | undefined {
   try {
-    return { way, forecast: forecastSeconds({ ...run, plan: planFor(whole, way) }, costs) };
+    const plan = planFor(whole, way);
+    const forecast =
+      way.cfgParallel && costs.half
+        ? forecastHalvedSeconds({ ...run, plan }, costs, costs.half)
+        : forecastSeconds({ ...run, plan }, costs);
+    return { way, forecast };
   } catch (error) {
     if (hasCode(error, 'E_PARTITION')) return undefined;
     throw error;
@@ -122,9 +158,10 @@ function presetsFor({ borderFraction, wire }: PlannerInput): readonly Preset[] {
 
 function planFor(
   { sites, height, width, batch, borderCut, age }: PatchPlan,
-  { devices: patches, borderFraction, wire }: Extract<Way, { mode: 'pcpp' }>,
+  { devices, borderFraction, wire, cfgParallel }: PatchWay,
 ): PatchPlan {
   const mode = 'pcpp';
+  const patches = cfgParallel ? devices / 2 : devices;
   const rules = { mode, borderFraction, borderCut, wire, age } as const;
   return planPatches(sites, { height, width, batch, patches, ...rules });
 }
@@ -133,7 +170,7 @@ function explain(chosen: Candidate, others: readonly Candidate[]): string {
   const seconds = ({ forecast }: Candidate): string => `${forecast.total.toFixed(2)} s`;
   const rest = others.map((other) => `${nameOf(other.way)} ${seconds(other)}`).join(', ');
   if (others.length === 0) return `${nameOf(chosen.way)}, ${seconds(chosen)} forecast`;
-  if (chosen.way.mode !== 'single') {
+  if (devicesOf(chosen.way) > 1) {
     return `${nameOf(chosen.way)}: ${seconds(chosen)} forecast; ${rest}`;
   }
   const isFaster = others.every(({ forecast }) => chosen.forecast.total < forecast.total);
@@ -141,9 +178,13 @@ function explain(chosen: Candidate, others: readonly Candidate[]): string {
   return `one device ${verdict}: ${seconds(chosen)} forecast; ${rest}${reasonOf(others)}`;
 }
 
-function nameOf(way: Way): string {
-  if (way.mode === 'single') return 'one device';
-  return `pcpp on ${way.devices} devices, border ${way.borderFraction}, ${way.wire}`;
+/** As texts show it. */
+export function nameOf(way: Way): string {
+  if (way.mode === 'single') {
+    return 'devices' in way ? 'guidance on two devices' : 'one device';
+  }
+  const groups = way.cfgParallel ? 'guidance in two groups, ' : '';
+  return `pcpp on ${way.devices} devices, ${groups}border ${way.borderFraction}, ${way.wire}`;
 }
 
 /** What the best of the others spends its steps with. */

@@ -2,7 +2,15 @@
 
 import type { GraphSites } from '../rewrite/sites.js';
 import { asDistrifusion, publishedDistrifusion } from './bytes.js';
-import { type Costs, type DeviceCost, decodeSeconds, forecastSeconds } from './cost.js';
+import {
+  type Costs,
+  type DeviceCost,
+  decodeSeconds,
+  forecastSeconds,
+  forecastHalvedSeconds,
+  type Run,
+  secondsOfRows,
+} from './cost.js';
 import { type PlanOptions, planPatches } from './plan.js';
 
 /** Costs of any number of devices that are all the same. */
@@ -22,6 +30,8 @@ export interface Simulated {
   readonly devices: number;
   readonly single: number;
   readonly pcpp: number;
+  /** The same with guidance on two groups of devices; absent without guidance, or if the devices cannot be halved. */
+  readonly grouped?: number;
   /** Mode `distrifusion` as it runs here: one message a step, whose way is waited for at age 1. */
   readonly distrifusion: number;
   /**
@@ -52,5 +62,31 @@ export function simulate(
     warmupSteps * device.whole +
     (steps - warmupSteps) * Math.max(pcpp.compute, gathered) +
     decodeSeconds(plan, rest.decode);
-  return { devices, single, pcpp: pcpp.total, distrifusion: distrifusion.total, published };
+  const canHalve = plan.batch === 2 && devices % 2 === 0;
+  const grouped = canHalve ? groupedSeconds(sites, costs, device, { ...run, rules }, devices) : {};
+  return {
+    devices,
+    single,
+    pcpp: pcpp.total,
+    ...grouped,
+    distrifusion: distrifusion.total,
+    published,
+  };
+}
+
+/** Half a batch is taken to cost what half the rows do. */
+function groupedSeconds(
+  sites: GraphSites,
+  costs: Costs,
+  { displaced }: DeviceCost,
+  { rules, ...run }: Run & { readonly rules: SimulatedImage['plan'] },
+  devices: number,
+): { readonly grouped: number } {
+  const plan = planPatches(sites, { ...rules, patches: devices / 2, mode: 'pcpp' });
+  const { height, width } = plan;
+  const share = secondsOfRows(displaced, height / 2) / secondsOfRows(displaced, height);
+  const { bytesPerSecond, latency } = costs.link;
+  const output = (4 * sites.channels * height * width) / (devices / 2);
+  const half = { share, exchange: latency + output / bytesPerSecond };
+  return { grouped: forecastHalvedSeconds({ ...run, plan }, costs, half).total };
 }

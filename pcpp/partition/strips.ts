@@ -27,3 +27,24 @@ export function stripsOf({ above, below, scale }: Reach, bounds: readonly number
     };
   });
 }
+
+/**
+ * Which device decodes what where two groups of devices have made the same latent: the rows of a patch, halved, go to the two
+ * that own it.
+ *
+ * @param bounds Patch i of each group owns latent rows [bounds[i], bounds[i + 1]).
+ */
+export function halvedRows(bounds: readonly number[]): {
+  /** Numbers of devices, from top to bottom. */
+  readonly order: readonly number[];
+  readonly bounds: readonly number[];
+} {
+  const patches = bounds.length - 1;
+  const first = [...Array(patches).keys()];
+  const middles = first.map((patch) => (bounds[patch]! + bounds[patch + 1]!) >> 1);
+  if (middles.some((middle, patch) => middle === bounds[patch])) return { order: first, bounds };
+  return {
+    order: first.flatMap((patch) => [patch, patch + patches]),
+    bounds: [0, ...first.flatMap((patch) => [middles[patch]!, bounds[patch + 1]!])],
+  };
+}

@@ -8,7 +8,8 @@
 
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { type Candidate, openPipeline } from '../../pcpp/index.js';
+import { type Candidate, type Choice, openPipeline } from '../../pcpp/index.js';
+import { nameOf } from '../../pcpp/partition/planner.js';
 import { table } from '../../runtime/cli/index.js';
 import { startCluster } from '../../runtime/index.js';
 
@@ -23,7 +24,7 @@ interface Pair {
 }
 
 interface Compared {
-  readonly devices: number;
+  readonly name: string;
   readonly denoise: Pair;
   readonly total: Pair;
 }
@@ -42,39 +43,44 @@ console.log();
 console.log(
   table(
     ['medians', 'forecast', 'measured', 'off (range)', 'whole image, forecast', 'measured', 'off'],
-    [1, 2].map((devices) => {
-      const own = compared.filter((entry) => entry.devices === devices);
+    [...new Set(compared.map(({ name }) => name))].map((name) => {
+      const own = compared.filter((entry) => entry.name === name);
       const [denoise, total] = [own.map((one) => one.denoise), own.map((one) => one.total)];
-      const label = devices === 1 ? 'one device' : `pcpp on ${devices} devices`;
-      return [label, ...cells(denoise), ...cells(total)];
+      return [name, ...cells(denoise), ...cells(total)];
     }),
   ),
 );
 
 async function roundOn(): Promise<readonly Compared[]> {
   await using pipeline = await openPipeline(local.cluster, { model });
-  const { choice: auto } = await pipeline.generate({ ...request, mode: 'auto' }).result;
-  if (!auto?.choice) throw new Error(`nothing was chosen: ${auto?.why}`);
+  const patches = await choiceOf({ cfgParallel: false });
+  const groups = await choiceOf({ cfgParallel: true });
   const { single, devices, link, exchange } = await pipeline.costs(request);
   const [first] = devices;
   const line = `${ms(first!.displaced.fixed)} + ${ms(first!.displaced.perRow)} a row`;
   const rate = ((8 * link.bytesPerSecond) / 1e9).toFixed(2);
-  console.log(`auto: ${auto.why}`);
+  console.log(`auto: ${patches.why}; ${groups.why}`);
   console.log(
     `  one device ${ms(single)}, whole ${ms(first!.whole)}, displaced ${line}; link ${rate} Gbit/s, ${ms(link.latency)}, exchange ${ms(exchange)}`,
   );
   const result: Compared[] = [];
-  for (const candidate of [auto.choice, ...auto.choice.others]) {
+  for (const candidate of [patches, ...patches.others, groups]) {
     result.push(await compare(candidate));
   }
   return result;
+
+  async function choiceOf(more: { readonly cfgParallel: boolean }): Promise<Choice> {
+    const { choice } = await pipeline.generate({ ...request, ...more, mode: 'auto' }).result;
+    if (!choice?.choice) throw new Error(`nothing was chosen: ${choice?.why}`);
+    return choice.choice;
+  }
 
   async function compare({ way, forecast }: Candidate): Promise<Compared> {
     // The first of a kind loads what was not loaded.
     await pipeline.generate({ ...request, ...way, steps: 4 }).result;
     const { denoiseMs, totalMs } = await pipeline.generate({ ...request, ...way }).result;
     return {
-      devices: way.mode === 'single' ? 1 : way.devices,
+      name: nameOf(way),
       denoise: { forecast: forecast.denoise, measured: denoiseMs / 1000 },
       total: { forecast: forecast.total, measured: totalMs / 1000 },
     };

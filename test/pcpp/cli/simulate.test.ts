@@ -15,6 +15,8 @@ test.serial('simulate prints seconds and speed-up for each number of devices', a
   t.regex(stdout, /^1 +45\.00 s, 1\.00x/m);
   // 4 whole steps of 0.9 s and 46 of 0.9 (0.1 + 0.9 / 2) s, 26.37 s, and next to nothing for bytes.
   t.regex(stdout, /^2 +26\.3\d s, 1\.71x/m);
+  // 50 steps of 0.9 (0.1 + 0.9 / 2) s, in two groups of one device.
+  t.regex(stdout, /^2 .*m? +24\.7\d s, 1\.82x/m);
   t.regex(stdout, /^16 +too many devices/m);
 });
 

@@ -23,7 +23,10 @@ test.serial('auto chooses, says why, and makes the picture of what it chose', as
   const made = await job.result;
   const { request: chosen, why, choice } = made.choice!;
   t.deepEqual(whys, [why]);
-  t.regex(why, /^(one device is (as fast|faster)|pcpp on 2 devices, .*): \d+\.\d\d s forecast; /);
+  t.regex(
+    why,
+    /^(one device is (as fast|faster)|guidance on two devices|pcpp on 2 devices, .*): \d+\.\d\d s forecast; /,
+  );
   t.is(choice!.others.length, 1);
   t.is(made.settings.mode, choice!.way.mode);
   t.deepEqual((await pipeline.generate(chosen).result).png, made.png);
@@ -34,6 +37,7 @@ test.serial('auto chooses, says why, and makes the picture of what it chose', as
   const costs = await pipeline.costs(request);
   t.deepEqual((await pipeline.generate({ ...request, ...other!.way }).result).png, before);
   t.is(costs.devices.length, 2);
+  t.true(costs.half!.share > 0 && costs.half!.exchange >= 0);
   t.truthy(costs.decode.strips, 'the decoder that ships is run by every device');
   for (const seconds of [costs.single, costs.encode, costs.decode.whole, costs.link.latency]) {
     t.true(seconds > 0);

@@ -1,14 +1,14 @@
 /** Guidance on two groups of devices: the same picture, and every byte accounted for. */
 
 import test from 'ava';
-import { twinRows } from '../../../pcpp/engine/decode-image.js';
-import { twinPlace } from '../../../pcpp/engine/guided-half.js';
+import { halfPlace } from '../../../pcpp/engine/guided-half.js';
 import {
   type GenerationRequest,
   type GenerationResult,
   openPipeline,
   type Pipeline,
 } from '../../../pcpp/index.js';
+import { halvedRows } from '../../../pcpp/partition/strips.js';
 import { startCluster } from '../../../runtime/index.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
 
@@ -86,12 +86,12 @@ test.serial('what cannot be halved is refused, and the devices stay usable', asy
   t.deepEqual((await make(pipeline, { cfgParallel: true })).bounds, [0, height]);
 });
 
-test('every device has one twin in the other group', (t) => {
-  t.deepEqual(twinPlace(1, 3), { first: 0, twin: 4, isNegative: true });
-  t.deepEqual(twinPlace(4, 3), { first: 3, twin: 1, isNegative: false });
+test('every device has one counterpart in the other group', (t) => {
+  t.deepEqual(halfPlace(1, 3), { first: 0, counterpart: 4, isNegative: true });
+  t.deepEqual(halfPlace(4, 3), { first: 3, counterpart: 1, isNegative: false });
 });
 
 test('both who own a patch decode half of it, unless it is a single row', (t) => {
-  t.deepEqual(twinRows([0, 8, 13]), { order: [0, 2, 1, 3], bounds: [0, 4, 8, 10, 13] });
-  t.deepEqual(twinRows([0, 1, 8]), { order: [0, 1], bounds: [0, 1, 8] });
+  t.deepEqual(halvedRows([0, 8, 13]), { order: [0, 2, 1, 3], bounds: [0, 4, 8, 10, 13] });
+  t.deepEqual(halvedRows([0, 1, 8]), { order: [0, 1], bounds: [0, 1, 8] });
 });

@@ -30,7 +30,7 @@ test('fast links: all devices, and the most faithful borders', (t) => {
     /^pcpp on 8 devices, border 0\.3, fp16: \d+\.\d\d s forecast; one device 50\.00 s, /,
   );
   t.deepEqual(
-    others.map((other) => (other.way.mode === 'single' ? 1 : other.way.devices)),
+    others.map((other) => devicesOf(other.way)),
     [1, 2, 3, 4, 5, 6, 7],
   );
 });
@@ -92,4 +92,30 @@ test('patches thinner than what a convolution reaches are not tried', (t) => {
   // Rows 8, 16, 8 have nothing but the image's edge beyond a direct neighbour; 8, 8, 8, 8 have.
   const tried = [way, ...others.map((other) => other.way)].map(devicesOf);
   t.deepEqual(tried.toSorted(), [1, 2, 3]);
+});
+
+test('guidance on two devices comes first where its steps are as fast: the picture stays the same', (t) => {
+  const half = { share: 0.52, exchange: 0.001 };
+  const costs = { ...costsOf(1e9), half };
+  const two = chooseWay({ ...input, devices: 2 }, costs);
+  t.deepEqual(two.way, { mode: 'single', cfgParallel: true, devices: 2 });
+  t.true(Math.abs(two.forecast.denoise - 50 * (0.52 + 0.001)) < 1e-9);
+  t.regex(two.why, /^guidance on two devices: 26\.05 s forecast; one device 50\.00 s$/);
+  // Of more devices each group has patches, with half the bytes of both.
+  const four = chooseWay({ ...input, devices: 4 }, costs);
+  t.deepEqual(four.way, {
+    mode: 'pcpp',
+    devices: 4,
+    borderFraction: 0.3,
+    wire: 'fp16',
+    cfgParallel: true,
+  });
+  t.regex(four.why, /^pcpp on 4 devices, guidance in two groups, border 0\.3, fp16: /);
+  // What the user fixed stays.
+  const without = chooseWay({ ...input, devices: 4, cfgParallel: false }, costs);
+  t.deepEqual(without.way, { mode: 'pcpp', devices: 4, borderFraction: 0.3, wire: 'fp16' });
+  const slow = { ...costs, half: { share: 2, exchange: 1 } };
+  t.is(chooseWay({ ...input, devices: 2 }, slow).way.mode, 'pcpp');
+  const only = chooseWay({ ...input, devices: 2, cfgParallel: true }, slow).way;
+  t.deepEqual(only, { mode: 'single', cfgParallel: true, devices: 2 });
 });
