@@ -48,13 +48,17 @@ export class GuidedHalf implements Share {
 
   senders(phase: number): readonly number[] {
     const { isLate, own } = this.#at(phase);
-    return isLate ? [this.#place.counterpart] : this.#half.senders(own).map((patch) => this.#out(patch));
+    return isLate
+      ? [this.#place.counterpart]
+      : this.#half.senders(own).map((patch) => this.#out(patch));
   }
 
   readers(phase: number): readonly number[] {
     const { isLast, own } = this.#at(phase);
     // What comes out of the half's last phase includes rows that the sampler has yet to make.
-    return isLast ? [this.#place.counterpart] : this.#half.readers(own).map((patch) => this.#out(patch));
+    return isLast
+      ? [this.#place.counterpart]
+      : this.#half.readers(own).map((patch) => this.#out(patch));
   }
 
   borderFor(to: number, phase: number): Uint8Array {

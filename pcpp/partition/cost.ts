@@ -6,7 +6,7 @@
 import type { Reach } from '../rewrite/reach.js';
 import { forecastBytes, type Traffic } from './bytes.js';
 import { type BorderAge, type PatchPlan, patchCount, rowsOf } from './plan.js';
-import { stripsOf, halvedRows } from './strips.js';
+import { halvedRows, stripsOf } from './strips.js';
 
 /** Seconds by rows: a line, because a step has parts that do not shrink with its rows. */
 export interface RowCost {

@@ -3,8 +3,8 @@
 import { hasCode } from '../errors.js';
 import {
   type Costs,
-  forecastSeconds,
   forecastHalvedSeconds,
+  forecastSeconds,
   type Run,
   type TimeForecast,
 } from './cost.js';

@@ -6,8 +6,8 @@ import {
   type Costs,
   type DeviceCost,
   decodeSeconds,
-  forecastSeconds,
   forecastHalvedSeconds,
+  forecastSeconds,
   type Run,
   secondsOfRows,
 } from './cost.js';
