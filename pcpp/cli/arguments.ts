@@ -1,6 +1,7 @@
 /** Texts of the command line as what they mean. All throw InvalidArgumentError. */
 
 import { InvalidArgumentError } from 'commander';
+import type { RowShares } from '../engine/generation-request.js';
 
 export function integer(text: string): number {
   const value = Number(text);
@@ -44,3 +45,6 @@ export function number(text: string): number {
     throw new InvalidArgumentError('Expected a number.');
   return value;
 }
+
+export const rowShares = (text: string): RowShares =>
+  text === 'equal' || text === 'measured' ? text : numbers(text);

@@ -14,7 +14,11 @@ import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { readToken } from '../../runtime/cli/index.js';
 import { connect, startCluster } from '../../runtime/index.js';
-import { type RequestedMode, requestedModes } from '../engine/generation-request.js';
+import {
+  type RequestedMode,
+  type RowShares,
+  requestedModes,
+} from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
@@ -23,7 +27,7 @@ import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
-import { number, size } from './arguments.js';
+import { number, rowShares, size } from './arguments.js';
 import { ProgressBar } from './progress-bar.js';
 import { summary } from './summary.js';
 
@@ -32,6 +36,7 @@ const shippedModel = fileURLToPath(new URL('../../../examples/models/scenes', im
 
 interface GenerateOptions {
   readonly cfgParallel?: true;
+  readonly rowShares?: RowShares;
   readonly size?: readonly [width: number, height: number];
   readonly steps?: number;
   readonly seed?: number;
@@ -89,6 +94,11 @@ export function addGenerate(program: Command): void {
       new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
     .option('--warmup <steps>', 'whole-image steps at the start (default: 2 of 20)', number)
+    .option(
+      '--row-shares <shares>',
+      'of the devices: equal, measured, or weights such as 2,1 (default: equal)',
+      rowShares,
+    )
     .option('--cfg-parallel', 'prompt and negative prompt on two groups of devices')
     .option('--devices <number>', 'devices to use (default: all)', number)
     .addOption(
@@ -190,6 +200,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
+  const { rowShares: shares } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -208,6 +219,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     image: image === undefined ? undefined : readImage(image),
     strength,
     cfgParallel,
+    rowShares: shares,
     devices: mode === 'single' ? undefined : devices,
   };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);

@@ -1,7 +1,7 @@
 /** Mode `auto`: what a request becomes on the devices of one pipeline. They are measured once for each size. */
 
 import { nanoid } from 'nanoid';
-import { hasCode, type PcppErrorCode } from '../errors.js';
+import { hasCode, PcppError, type PcppErrorCode } from '../errors.js';
 import type { Costs } from '../partition/cost.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { type Choice, chooseWay } from '../partition/planner.js';
@@ -9,6 +9,7 @@ import { GenerationJob } from './generation-job.js';
 import { type GenerationRequest, parseRequest } from './generation-request.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { measureCosts } from './measure.js';
+import { Paces } from './paces.js';
 import type { Device } from './pipeline.js';
 
 export interface AutoChoice {
@@ -35,6 +36,12 @@ export class AutoMode {
   ): Promise<AutoChoice> {
     const parsed = parseRequest(request);
     const { mode: _, devices: most = devices.length, cfgParallel, ...rest } = parsed;
+    if (Array.isArray(rest.rowShares)) {
+      throw new PcppError(
+        'E_OPTION',
+        'mode auto chooses how many patches there are: it cannot take a weight for each',
+      );
+    }
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const available = Math.min(most, devices.length);
@@ -96,7 +103,8 @@ export class AutoMode {
         request,
         whole,
         (trial) =>
-          new GenerationJob(nanoid(10), pair, this, trial, options, Promise.resolve()).result,
+          new GenerationJob(nanoid(10), pair, this, new Paces(), trial, options, Promise.resolve())
+            .result,
       );
       this.#known.set(key, costs);
       // An abort, for one, says nothing of the next time.

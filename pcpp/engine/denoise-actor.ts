@@ -10,7 +10,7 @@ import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decod
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { Session } from '../onnx/session.js';
 import type { LinkCost } from '../partition/cost.js';
-import { type PatchPlan, planFresh, planPatches } from '../partition/plan.js';
+import { type PatchPlan, planFresh, planPatches, rowsBetween } from '../partition/plan.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { nchw, type Tensor, takeRows } from '../tensor.js';
@@ -84,9 +84,13 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   /**
    * How the image is split.
    *
+   * @param patches How many, or a weight for each.
    * @throws PcppError `E_GRAPH` if the model's graph cannot be split, `E_PARTITION` if there are too many patches.
    */
-  async plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
+  async plan(
+    settings: GenerationSettings,
+    patches: number | readonly number[],
+  ): Promise<PatchPlan> {
     const shape = shapeOf(settings);
     if (settings.mode === 'sync') {
       const { sites } = await this.#device.stagedGraph(shape);
@@ -100,7 +104,8 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
 
   /** Take up a job as device number `device`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, device: number): Promise<void> {
-    const { id, settings, patches } = job;
+    const { id, settings, rows } = job;
+    const patches = rows.length;
     const { cfgParallel, guidanceScale } = settings;
     // What is told within a step is read in the phase after.
     const age = cfgParallel || settings.mode === 'sync' ? 1 : settings.borderAge;
@@ -117,17 +122,17 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   }
 
   async #shareOf(
-    { settings, conditioning, patches, image }: DenoiseJob,
+    { settings, conditioning, rows, image }: DenoiseJob,
     patch: number,
   ): Promise<Denoising> {
     const sampler = this.#samplerOf(settings);
-    if (patches === 1) {
+    if (rows.length === 1) {
       const session = await this.#device.model.session('unet');
       return new SingleDevice(session, sampler, settings, conditioning, {
         ...(image ? { image } : {}),
       });
     }
-    const plan = await this.plan(settings, patches);
+    const plan = await this.plan(settings, rows);
     const shape = shapeOf(settings);
     if (settings.mode === 'sync') {
       const staged = await this.#device.stagedDenoiser(shape, plan, patch);
@@ -196,7 +201,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     const [, , height, width] = nchw(latent);
     const { staged } = await this.#device.decoder({ height, width });
     if (!staged) throw new PcppError('E_GRAPH', 'this decoder is not one that is run in stages');
-    const rows = bounds.slice(1).map((end, index) => end - bounds[index]!);
+    const rows = rowsBetween(bounds);
     const plan = planFresh(staged.sites, { height, width, batch: 1, patches: rows });
     const share = await this.#device.stagedDecoder(staged, plan, patch);
     this.#share = new DecodePatch(share, latent, this.#device.directory.vae);

@@ -10,7 +10,8 @@ export interface DenoiseJob {
   readonly id: string;
   readonly settings: GenerationSettings;
   readonly conditioning: Conditioning;
-  readonly patches: number;
+  /** Latent rows of each patch, from top to bottom; of each group, where guidance is on two. */
+  readonly rows: readonly number[];
   /** [1, C, H, W] without noise, where there is an image to begin with. */
   readonly image?: Tensor;
 }

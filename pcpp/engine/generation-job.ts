@@ -6,7 +6,7 @@ import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
 import { type Forecast, forecastBytes, forecastFresh, forecastHalves } from '../partition/bytes.js';
-import { type PatchPlan, patchCount } from '../partition/plan.js';
+import { type PatchPlan, patchCount, rowsBetween, rowsOf } from '../partition/plan.js';
 import { halvedRows } from '../partition/strips.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
@@ -15,6 +15,7 @@ import { decodeInStages } from './decode-in-stages.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
 import { describe, type GenerationSettings } from './generation-settings.js';
+import type { Paces } from './paces.js';
 import type { Device } from './pipeline.js';
 
 export type GenerationProgress =
@@ -93,6 +94,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   readonly result: Promise<GenerationResult>;
   readonly #devices: readonly Device[];
   readonly #auto: AutoMode;
+  readonly #paces: Paces;
   readonly #signal: AbortSignal | undefined;
   readonly #log = new EventLog<GenerationProgress>();
 
@@ -101,6 +103,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     id: string,
     devices: readonly Device[],
     auto: AutoMode,
+    paces: Paces,
     request: GenerationRequest,
     options: GenerationOptions,
     before: Promise<unknown>,
@@ -108,6 +111,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     this.id = id;
     this.#devices = devices;
     this.#auto = auto;
+    this.#paces = paces;
     this.#signal = options.signal;
     this.result = before.then(() => this.#make(request));
     this.result.then(
@@ -130,9 +134,10 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const settings = await this.#call(0).prepare(request);
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
       const patches = settings.cfgParallel ? devices.length / 2 : devices.length;
-      const plan = patches > 1 ? await this.#plan(settings, patches) : undefined;
+      const weights = this.#weights(settings, patches);
+      const plan = patches > 1 ? await this.#plan(settings, weights) : undefined;
       await this.#begin(request, settings, devices, plan);
-      const steps = await this.#denoise(settings, devices);
+      const steps = await this.#denoise(settings, devices, plan);
       const split = boundsAndForecast(settings, plan);
       // Of two groups both have the same.
       const parts = devices.slice(0, patches).map((_, patch) => this.#call(patch).rows());
@@ -140,7 +145,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const image = await this.#decode(settings, devices, split.bounds, latent);
       return {
         image,
-        png: encodePng(image, describe(settings)),
+        png: encodePng(image, describe(settings, split.bounds)),
         latent,
         settings,
         ...split,
@@ -162,11 +167,24 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     return choice;
   }
 
-  /** Every device compiles its graph at the same time, and all must come to the same plan. */
-  async #plan(settings: GenerationSettings, patches: number): Promise<PatchPlan> {
-    const asked = Array.from({ length: patches }, (_, patch) =>
-      this.#call(patch).plan(settings, patches),
+  /** @throws PcppError `E_OPTION` if as many weights were given as there are not patches. */
+  #weights({ rowShares, cfgParallel }: GenerationSettings, patches: number): readonly number[] {
+    const equal = Array<number>(patches).fill(1);
+    if (rowShares === 'equal') return equal;
+    if (rowShares === 'measured') {
+      const owners = equal.map((_, patch) => (cfgParallel ? [patch, patch + patches] : [patch]));
+      return this.#paces.sharesOf(owners) ?? equal;
+    }
+    if (rowShares.length === patches) return rowShares;
+    throw new PcppError(
+      'E_OPTION',
+      `rowShares has ${rowShares.length} weights for ${patches} patches: give one for each`,
     );
+  }
+
+  /** Every device compiles its graph at the same time, and all must come to the same plan. */
+  async #plan(settings: GenerationSettings, weights: readonly number[]): Promise<PatchPlan> {
+    const asked = weights.map((_, patch) => this.#call(patch).plan(settings, weights));
     const plans = await Promise.all(asked);
     const other = plans.findIndex(({ hash }) => hash !== plans[0]!.hash);
     if (other < 0) return plans[0]!;
@@ -183,27 +201,32 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     devices: readonly Device[],
     plan: PatchPlan | undefined,
   ): Promise<void> {
-    const patches = plan ? patchCount(plan) : 1;
+    const rows = plan ? rowsBetween(plan.bounds) : [settings.latent.height];
     const { conditioning, unknownWords, cutTokens } = await this.#call(0).encode(settings);
     this.#log.push({ kind: 'prompt', unknownWords, cutTokens });
     const begun = image ? { image: await this.#call(0).encodeImage(image) } : {};
-    const job = { id: this.id, settings, conditioning, patches, ...begun };
+    const job = { id: this.id, settings, conditioning, rows, ...begun };
     await Promise.all(devices.map((_, patch) => this.#call(patch).take(job, patch)));
     await Promise.all(devices.map((_, patch) => this.#call(patch).link(devices)));
     this.#log.push({ kind: 'plan', settings, ...boundsAndForecast(settings, plan) });
   }
 
   async #denoise(
-    { evaluations: steps }: GenerationSettings,
+    { evaluations: steps, warmupSteps }: GenerationSettings,
     devices: readonly Device[],
+    plan: PatchPlan | undefined,
   ): Promise<readonly StepProgress[]> {
     const done: StepProgress[] = [];
     const waiting = new Map<number, StepReport[]>();
+    const computeMs = devices.map((): number[] => []);
     let since = performance.now();
     const options = this.#signal ? { signal: this.#signal } : {};
     for await (const report of runPatches(devices, 0, steps, options)) {
       const reports = [...(waiting.get(report.step) ?? []), report];
       waiting.set(report.step, reports);
+      // In mode sync there are no whole-image steps.
+      const isOwn = report.step >= warmupSteps || warmupSteps === steps;
+      if (isOwn) computeMs[report.patch]!.push(report.computeMs);
       if (reports.length < devices.length) continue;
       waiting.delete(report.step);
       const now = performance.now();
@@ -213,6 +236,9 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       this.#log.push({ kind: 'step', ...progress });
     }
     this.#requireNotAborted();
+    for (const [device, times] of computeMs.entries()) {
+      if (plan) this.#paces.note(device, rowsOf(plan, device % patchCount(plan)), times);
+    }
     return done;
   }
 

@@ -28,6 +28,8 @@ export type RequestedMode = GenerationMode | 'auto';
 
 export const requestedModes: readonly RequestedMode[] = [...generationModes, 'auto'];
 
+export type RowShares = 'equal' | 'measured' | readonly number[];
+
 export interface GenerationRequest {
   /** What the picture shows. */
   readonly prompt: string;
@@ -84,6 +86,11 @@ export interface GenerationRequest {
    * picture does not change, and each group has half the work. In mode `single` that makes two devices. @default false
    */
   readonly cfgParallel?: boolean;
+  /**
+   * How the rows are shared out among the patches: equally, by one weight for each patch from top to bottom, or by how fast
+   * the devices were in the images before; until that is known, equally. @default 'equal'
+   */
+  readonly rowShares?: RowShares;
   /** Devices that share the image; in mode `auto` the most that may. @default all that are free */
   readonly devices?: number;
 }
@@ -99,6 +106,7 @@ export const generationDefaults: {
   readonly wire: Wire;
   readonly warmupShare: number;
   readonly cfgParallel: boolean;
+  readonly rowShares: RowShares;
 } = {
   seed: 0,
   strength: 0.8,
@@ -109,6 +117,7 @@ export const generationDefaults: {
   wire: 'fp16',
   warmupShare: 4 / 50,
   cfgParallel: false,
+  rowShares: 'equal',
 };
 
 /** Characters of a wrong value that an error shows. */
@@ -166,6 +175,15 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   borderPayload: oneOf(attentionPayloads),
   wire: oneOf(wires),
   warmupSteps: integer(1, 1000),
+  rowShares: {
+    expected: "'equal', 'measured' or a list of weights above 0",
+    accepts: (value) =>
+      value === 'equal' ||
+      value === 'measured' ||
+      (Array.isArray(value) &&
+        value.length > 0 &&
+        value.every((weight) => Number.isFinite(weight) && weight > 0)),
+  },
   cfgParallel: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
   devices: integer(1, 1024),
 };

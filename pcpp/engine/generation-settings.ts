@@ -4,7 +4,7 @@ import { PcppError } from '../errors.js';
 import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
-import type { BorderAge, BorderCut } from '../partition/plan.js';
+import { type BorderAge, type BorderCut, rowsBetween } from '../partition/plan.js';
 import type { Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
 import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
@@ -14,6 +14,7 @@ import {
   type GenerationRequest,
   generationDefaults,
   parseRequest,
+  type RowShares,
 } from './generation-request.js';
 import { isGuided } from './guidance.js';
 
@@ -48,6 +49,7 @@ export interface GenerationSettings {
   readonly warmupSteps: number;
   /** Guidance on two groups of devices; `devices` are those of both. */
   readonly cfgParallel: boolean;
+  readonly rowShares: RowShares;
   readonly devices: number | 'all';
 }
 
@@ -120,6 +122,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     wire: asked.wire,
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     cfgParallel: asked.cfgParallel,
+    rowShares: asked.rowShares,
     devices: mode === 'single' ? alone : (asked.devices ?? 'all'),
   };
 }
@@ -157,8 +160,15 @@ function checkImage({ image, strength, width, height }: GenerationRequest, model
   );
 }
 
-/** What goes into the PNG, so that a picture tells how to make it again. */
-export function describe(settings: GenerationSettings): PngText {
+/**
+ * What goes into the PNG, so that a picture tells how to make it again.
+ *
+ * @param bounds Patch i had latent rows [bounds[i], bounds[i + 1]). @default one patch
+ */
+export function describe(
+  settings: GenerationSettings,
+  bounds: readonly number[] = [0, settings.latent.height],
+): PngText {
   const {
     prompt,
     negativePrompt,
@@ -171,6 +181,6 @@ export function describe(settings: GenerationSettings): PngText {
     Software: 'Patchbay',
     Prompt: prompt,
     ...(negativePrompt === undefined ? {} : { 'Negative prompt': negativePrompt }),
-    Settings: JSON.stringify(rest),
+    Settings: JSON.stringify({ ...rest, rowShares: rowsBetween(bounds) }),
   };
 }

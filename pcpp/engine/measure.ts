@@ -99,6 +99,7 @@ function trialOf({
   strength: _,
   devices: __,
   cfgParallel: ___,
+  rowShares: ____,
   ...rest
 }: GenerationRequest): GenerationRequest {
   return image ? { ...rest, width: image.width, height: image.height } : rest;

@@ -17,6 +17,7 @@ import { AutoMode } from './auto-mode.js';
 import type { DenoiseActor } from './denoise-actor.js';
 import { GenerationJob, type GenerationOptions } from './generation-job.js';
 import { type GenerationRequest, generationDefaults } from './generation-request.js';
+import { Paces } from './paces.js';
 
 export type Device = ActorHandle<DenoiseActor>;
 
@@ -82,6 +83,7 @@ export class Pipeline implements AsyncDisposable {
   readonly #devices: readonly Device[];
   readonly #group: PlacementGroup;
   readonly #auto = new AutoMode();
+  readonly #paces = new Paces();
   #last: Promise<unknown> = Promise.resolve();
 
   /** Use `openPipeline`. */
@@ -100,6 +102,7 @@ export class Pipeline implements AsyncDisposable {
       nanoid(10),
       this.#devices,
       this.#auto,
+      this.#paces,
       request,
       options,
       this.#last,

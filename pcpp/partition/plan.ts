@@ -119,6 +119,10 @@ export const planFresh = (
 
 export const patchCount = (plan: PatchPlan): number => plan.bounds.length - 1;
 
+/** Rows of every patch; as weights they give the same bounds again. */
+export const rowsBetween = (bounds: readonly number[]): readonly number[] =>
+  bounds.slice(1).map((end, patch) => end - bounds[patch]!);
+
 /** Latent rows of one patch. */
 export const rowsOf = (plan: PatchPlan, patch: number): number =>
   plan.bounds[patch + 1]! - plan.bounds[patch]!;

@@ -27,6 +27,8 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     borderAge: 1,
     wire: 'fp16',
     warmupSteps: 2,
+    cfgParallel: false,
+    rowShares: 'equal',
     devices: 'all',
   });
 });
@@ -87,6 +89,10 @@ const refusals: readonly (readonly [request: unknown, text: RegExp])[] = [
   [{ prompt, borderPayload: 'qkv' }, /borderPayload must be one of kv, hidden/],
   [{ prompt, borderFraction: 1.1 }, /borderFraction must be a number in 0\.\.1/],
   [{ prompt, warmupSteps: 0 }, /warmupSteps must be an integer in 1\.\.1000/],
+  [{ prompt, cfgParallel: 1 }, /cfgParallel must be true or false, got 1/],
+  [{ prompt, rowShares: 'fair' }, /rowShares must be 'equal', 'measured' or a list of weights/],
+  [{ prompt, rowShares: [1, 0] }, /a list of weights above 0, got \[1,0\]/],
+  [{ prompt, rowShares: [] }, /rowShares must be/],
   [{ prompt, devices: 0 }, /devices must be an integer in 1\.\.1024/],
   [{ prompt, width: -64 }, /width must be an integer in 1\.\.16384/],
 ];
@@ -163,4 +169,7 @@ test('the description tells how to make the picture again', (t) => {
   t.is(text['Prompt'], prompt);
   t.is(text['Negative prompt'], 'snow');
   t.is(JSON.parse(text['Settings']!).seed, 7);
+  // However the rows were shared out, these are the ones.
+  t.deepEqual(JSON.parse(text['Settings']!).rowShares, [32]);
+  t.deepEqual(JSON.parse(describe(settings, [0, 24, 32])['Settings']!).rowShares, [24, 8]);
 });
