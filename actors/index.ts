@@ -21,6 +21,7 @@ export {
 } from './patch/geometry.js';
 export {
   type Checkpoint,
+  type Lateness,
   PatchActor,
   type PatchHandle,
   type PatchPeer,

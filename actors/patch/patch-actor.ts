@@ -40,6 +40,16 @@ export interface PatchSettings {
    * activations). Borders of the output have at least age 1.
    */
   readonly borderOf: 'input' | 'output';
+  /** When a border that is older than its age will do. @default never: every border is waited for */
+  readonly lateness?: Lateness;
+}
+
+/** What a patch does not depend on timing for any more: late borders are counted in its reports. */
+export interface Lateness {
+  /** How long a border is waited for, milliseconds. */
+  readonly deadlineMs: number;
+  /** Steps that one may be older than its age. Where none is young enough, the patch goes on waiting. */
+  readonly maxSteps: number;
 }
 
 /** What a patch holds for one job. */
@@ -59,7 +69,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
 
   /** Take up a job; what is left of the one before is dropped. All patches begin before any runs. */
   protected begin(settings: PatchSettings): void {
-    const { patch, patches, age, borderOf } = settings;
+    const { patch, patches, age, borderOf, lateness } = settings;
     if (this.#running) throw new ActorsError('E_PATCH_STATE', 'this patch runs already');
     if (age < (borderOf === 'input' ? 0 : 1)) {
       throw new ActorsError('E_GEOMETRY', `borders of the ${borderOf} cannot have age ${age}`);
@@ -69,7 +79,8 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     }
     this.#work = {
       settings,
-      mailbox: new VersionedMailbox({ keep: versionsKept(age) + 1 }),
+      // Patches that do not always wait for each other are further apart.
+      mailbox: new VersionedMailbox({ keep: versionsKept(age + (lateness?.maxSteps ?? 0)) + 1 }),
       checkpoints: new Map(),
       peers: new Map(),
       history: new BorderHistory(age),
@@ -96,10 +107,11 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
   /** What `to` needs of this patch. Called before or after `advance`, as `borderOf` says. */
   protected abstract borderFor(to: number, step: number): Border;
 
-  /** Compute one step. */
+  /** Compute one step. @param ages By sender, how many steps old its border is: the patch's age, or more if it is late. */
   protected abstract advance(
     step: number,
     borders: ReadonlyMap<number, Border>,
+    ages: ReadonlyMap<number, number>,
   ): void | Promise<void>;
 
   /** The rows as they stand, for the buddy to keep; undefined keeps nothing. */
@@ -178,9 +190,9 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
       for (let step = first; step < end && !signal.aborted; step++) {
         let bytesOut = borderOf === 'input' ? this.#publish(step) : 0;
         const asked = performance.now();
-        const { borders, age } = await this.#collect(step, signal);
+        const { borders, ages } = await this.#collect(step, signal);
         const started = performance.now();
-        await this.advance(step, borders);
+        await this.advance(step, borders, ages);
         const computeMs = performance.now() - started;
         if (borderOf === 'output') bytesOut = this.#publish(step);
         this.#current.next = step + 1;
@@ -192,7 +204,8 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
           waitMs: started - asked,
           bytesIn: [...borders.values()].reduce((sum, border) => sum + border.byteLength, 0),
           bytesOut,
-          age,
+          age: ages.size > 0 ? Math.max(...ages.values()) : undefined,
+          late: [...ages.values()].filter((age) => age > this.#ageAt(step)).length,
         };
         // A step may block its thread throughout: let messages in before the next one.
         await nextTurn();
@@ -205,15 +218,30 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
   async #collect(
     step: number,
     signal: AbortSignal,
-  ): Promise<{ borders: Map<number, Border>; age: number | undefined }> {
-    const needs = this.needs(step);
-    // Before its first version exists, a border is read as fresh as it comes.
-    const version = Math.max(0, step - this.settings.age);
+  ): Promise<{ borders: Map<number, Border>; ages: Map<number, number> }> {
+    const wanted = step - this.#ageAt(step);
+    const { mailbox, settings } = this.#current;
+    const { lateness } = settings;
     const borders = new Map<number, Border>();
-    for (const from of needs) {
-      borders.set(from, await this.#current.mailbox.take(String(from), version, { signal }));
+    const ages = new Map<number, number>();
+    for (const from of this.needs(step)) {
+      const slot = String(from);
+      const { version, value } = lateness
+        ? await mailbox.takeNotLater(slot, wanted, {
+            deadlineMs: lateness.deadlineMs,
+            maxAge: lateness.maxSteps,
+            signal,
+          })
+        : { version: wanted, value: await mailbox.take(slot, wanted, { signal }) };
+      borders.set(from, value);
+      ages.set(from, step - version);
     }
-    return { borders, age: needs.length > 0 ? step - version : undefined };
+    return { borders, ages };
+  }
+
+  /** Before its first version exists, a border is read as fresh as it comes. */
+  #ageAt(step: number): number {
+    return Math.min(step, this.settings.age);
   }
 
   /** Bytes that left. */
@@ -231,9 +259,9 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
   }
 
   #send({ to, version, border }: SentBorder<Border>): void {
-    const { job = '', patch, age } = this.settings;
+    const { job = '', patch, age, lateness } = this.settings;
     // So many that none is ever replaced unsent: a reader waits for each.
-    const credits = versionsKept(age);
+    const credits = versionsKept(age + (lateness?.maxSteps ?? 0));
     this.#current.peers.get(to)?.latest('border', { credits }).border(job, patch, version, border);
   }
 

@@ -10,8 +10,10 @@ export interface StepReport {
   /** Bytes of the borders that arrived for this step, and of those that left. */
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Age in steps of the borders read; undefined in steps without any. */
+  /** Age in steps of the borders read, of the oldest; undefined in steps without any. */
   readonly age: number | undefined;
+  /** Borders that were older than the patch's age. */
+  readonly late: number;
 }
 
 /** One step that was computed in several phases. @param age Of the borders it read, in steps. */
@@ -30,5 +32,6 @@ export const joinReports = (
     bytesIn: sum(({ bytesIn }) => bytesIn),
     bytesOut: sum(({ bytesOut }) => bytesOut),
     age,
+    late: sum(({ late }) => late),
   };
 };

@@ -37,6 +37,8 @@ const shippedModel = fileURLToPath(new URL('../../../examples/models/scenes', im
 interface GenerateOptions {
   readonly cfgParallel?: true;
   readonly rowShares?: RowShares;
+  readonly borderDeadline?: number;
+  readonly lateSteps?: number;
   readonly size?: readonly [width: number, height: number];
   readonly steps?: number;
   readonly seed?: number;
@@ -90,6 +92,8 @@ export function addGenerate(program: Command): void {
       ).choices(attentionPayloads),
     )
     .option('--border-age <steps>', 'steps that borders are old: 1 or 2 (default: 1)', number)
+    .option('--border-deadline <ms>', 'wait so long for a border, then take an older one', number)
+    .option('--late-steps <steps>', 'that such a border may be older (default: 1)', number)
     .addOption(
       new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
@@ -200,7 +204,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
-  const { rowShares: shares } = options;
+  const { rowShares: shares, borderDeadline, lateSteps } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -220,6 +224,8 @@ function requestOf(prompt: string, options: GenerateOptions) {
     strength,
     cfgParallel,
     rowShares: shares,
+    borderDeadlineMs: borderDeadline,
+    lateSteps,
     devices: mode === 'single' ? undefined : devices,
   };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);

@@ -6,16 +6,24 @@ import { inBytes } from './progress-bar.js';
 export function summary(file: string, result: GenerationResult): string {
   const { settings, bounds, forecast, denoiseMs, totalMs, steps } = result;
   const { width, height, mode, seed } = settings;
-  const devices = bounds.length - 1;
-  const where = devices === 1 ? 'one device' : `${devices} devices`;
+  const { cfgParallel } = settings;
+  const devices = (bounds.length - 1) * (cfgParallel ? 2 : 1);
+  const groups = cfgParallel ? ' in two groups' : '';
+  const where = devices === 1 ? 'one device' : `${devices} devices${groups}`;
   const first = `${file}: ${width}x${height}, seed ${seed}, ${mode} on ${where}, ${seconds(denoiseMs)} for ${steps.length} steps, ${seconds(totalMs)} in all`;
   const displaced = steps.filter(({ borderBytes }) => borderBytes > 0);
   if (!forecast || displaced.length === 0) return first;
   const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;
   const other = forecast.distrifusion.total;
   const share = mode === 'pcpp' ? `, ${percent(1 - bytes / other)} less than DistriFusion` : '';
-  return `${first}\nborders: ${inBytes(bytes)} per displaced step${share}`;
+  const late = steps.reduce((sum, { lateBorders }) => sum + lateBorders, 0);
+  const missed = late > 0 ? `, ${late} were late` : '';
+  const what = cfgParallel ? 'borders and guidance' : 'borders';
+  return `${first}\n${what}: ${inBytes(bytes)} per ${stepOf(result)}${share}${missed}`;
 }
+
+const stepOf = ({ settings }: GenerationResult): string =>
+  settings.warmupSteps < settings.evaluations ? 'displaced step' : 'step';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 

@@ -110,7 +110,8 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     // What is told within a step is read in the phase after.
     const age = cfgParallel || settings.mode === 'sync' ? 1 : settings.borderAge;
     const all = cfgParallel ? 2 * patches : patches;
-    this.begin({ job: id, patch: device, patches: all, age, borderOf: 'output' });
+    const lateness = settings.lateness ? { lateness: settings.lateness } : {};
+    this.begin({ job: id, patch: device, patches: all, age, borderOf: 'output', ...lateness });
     if (!cfgParallel) {
       this.#share = await this.#shareOf(job, device);
       return;
@@ -285,8 +286,9 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   protected override advance(
     step: number,
     borders: ReadonlyMap<number, Uint8Array>,
+    ages: ReadonlyMap<number, number>,
   ): Promise<void> {
-    return this.#current.advance(step, borders);
+    return this.#current.advance(step, borders, ages);
   }
 
   get #current(): Share {

@@ -103,12 +103,17 @@ export class DenoisePatch extends Denoising {
     return this.#outgoing[to]?.repair(version);
   }
 
-  /** @param messages By sender, what the others published `plan.age` steps before. */
-  async predict(step: number, messages: ReadonlyMap<number, Uint8Array>): Promise<Tensor> {
+  /** @param messages By sender, what the others published `plan.age` steps before, or earlier if `ages` says so. */
+  async predict(
+    step: number,
+    messages: ReadonlyMap<number, Uint8Array>,
+    ages: ReadonlyMap<number, number> = new Map(),
+  ): Promise<Tensor> {
+    const madeIn = (from: number): number => step - (ages.get(from) ?? this.#plan.age);
     const borders = new Map(
       [...messages].map(([from, message]) => [
         from,
-        this.#incoming[from]!.decode(message, step - this.#plan.age),
+        this.#incoming[from]!.decode(message, madeIn(from)),
       ]),
     );
     const timestep = this.#sampler.timesteps[step]!;
@@ -122,8 +127,8 @@ export class DenoisePatch extends Denoising {
       ...input,
       sample,
       borders,
-      haloAbove: this.#halo(this.#patch - 1, step, borders),
-      haloBelow: this.#halo(this.#patch + 1, step, borders),
+      haloAbove: this.#halo(this.#patch - 1, borders, madeIn),
+      haloBelow: this.#halo(this.#patch + 1, borders, madeIn),
     });
     return this.#guide(noise);
   }
@@ -137,11 +142,11 @@ export class DenoisePatch extends Denoising {
     this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise), this.#patchRows);
   }
 
-  /** A neighbour's latent rows, of this step or at age 2 of the one before, as the denoiser wants to see them. */
+  /** A neighbour's latent rows, of this step or of one before, as the denoiser wants to see them. */
   #halo(
     from: number,
-    step: number,
     borders: ReadonlyMap<number, Float32Array>,
+    madeIn: (from: number) => number,
   ): Tensor | undefined {
     if (from < 0 || from >= patchCount(this.#plan)) return undefined;
     const payload = borders.get(from);
@@ -151,7 +156,7 @@ export class DenoisePatch extends Denoising {
       ? latentOf(this.#plan, from, this.#patch, payload)
       : takeRows(this.#whole.latent, rows[0], rows[1]);
     // Scaled by the noise they have, which is that of the step they were to enter.
-    const entered = payload ? step - this.#plan.age + 1 : this.#settings.warmupSteps;
+    const entered = payload ? madeIn(from) + 1 : this.#settings.warmupSteps;
     return latent && this.#batch(this.#sampler.scaleInput(latent, entered));
   }
 

@@ -63,6 +63,8 @@ export interface StepProgress {
   readonly borderBytes: number;
   /** Age in steps of the borders that were read; undefined in steps that read none. */
   readonly borderAge: number | undefined;
+  /** Borders that were not waited for: older than asked for. */
+  readonly lateBorders: number;
 }
 
 export interface GenerationOptions {
@@ -326,5 +328,6 @@ function merge(reports: readonly StepReport[]): Omit<StepProgress, 'steps' | 'st
     waitMs: Math.max(...reports.map(({ waitMs }) => waitMs)),
     borderBytes: reports.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
     borderAge: ages.length > 0 ? Math.max(...ages) : undefined,
+    lateBorders: reports.reduce((sum, { late }) => sum + late, 0),
   };
 }

@@ -72,6 +72,13 @@ export interface GenerationRequest {
    */
   readonly borderAge?: BorderAge;
   /**
+   * How long a step waits for a border, milliseconds, before it takes one that is older instead, which is counted. The
+   * picture then depends on timing. @default it waits for ever
+   */
+  readonly borderDeadlineMs?: number;
+  /** Steps that such a border may be older than `borderAge`, 1 to 8; if there is none, the step waits. @default 1 */
+  readonly lateSteps?: number;
+  /**
    * Precision of borders on the wire. `int8` has a scale for every row or token; `residual-int8` and `residual-int4` send
    * changes from step to step and make up for what they rounded. @default 'fp16'
    */
@@ -173,6 +180,8 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   borderCut: oneOf(borderCuts),
   borderAge: integer(1, 2),
   borderPayload: oneOf(attentionPayloads),
+  borderDeadlineMs: real(0, 1e9),
+  lateSteps: integer(1, 8),
   wire: oneOf(wires),
   warmupSteps: integer(1, 1000),
   rowShares: {

@@ -1,11 +1,12 @@
 /** A request and a model together: everything decided, nothing left to default. */
 
+import type { Lateness } from '../../actors/index.js';
 import { PcppError } from '../errors.js';
 import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
 import { type BorderAge, type BorderCut, rowsBetween } from '../partition/plan.js';
-import type { Wire } from '../partition/wire.js';
+import { isResidual, type Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
 import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
 import type { SamplerName } from '../samplers/sampler.js';
@@ -45,6 +46,8 @@ export interface GenerationSettings {
   readonly borderPayload: AttentionPayload;
   readonly borderAge: BorderAge;
   readonly wire: Wire;
+  /** When borders may be older than `borderAge`. Absent: never. */
+  readonly lateness?: Lateness;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
   /** Guidance on two groups of devices; `devices` are those of both. */
@@ -98,6 +101,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const guidanceScale = asked.guidanceScale ?? model.defaults.guidanceScale;
   if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
   const alone = asked.cfgParallel ? 2 : 1;
+  const lateness = latenessOf(asked, displaced);
   return {
     prompt: asked.prompt,
     ...(asked.negativePrompt === undefined ? {} : { negativePrompt: asked.negativePrompt }),
@@ -120,11 +124,32 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderPayload: asked.borderPayload ?? (mode === 'pcpp' ? 'hidden' : 'kv'),
     borderAge: asked.borderAge,
     wire: asked.wire,
+    ...(lateness ? { lateness } : {}),
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     cfgParallel: asked.cfgParallel,
     rowShares: asked.rowShares,
     devices: mode === 'single' ? alone : (asked.devices ?? 'all'),
   };
+}
+
+/** @throws PcppError `E_OPTION` if borders cannot be late. */
+function latenessOf(
+  { borderDeadlineMs: deadlineMs, lateSteps, wire, cfgParallel }: GenerationRequest,
+  displaced: boolean,
+): Lateness | undefined {
+  const refuse = (why: string): never => {
+    throw new PcppError('E_OPTION', why);
+  };
+  if (deadlineMs === undefined) {
+    if (lateSteps === undefined) return undefined;
+    return refuse('lateSteps is for borders that are not waited for: give borderDeadlineMs too');
+  }
+  if (!displaced) return undefined;
+  if (wire && isResidual(wire)) {
+    refuse(`borderDeadlineMs leaves borders out, and those of wire ${wire} build on each other`);
+  }
+  if (cfgParallel) refuse('borderDeadlineMs is not for cfgParallel: groups wait for each other');
+  return { deadlineMs, maxSteps: lateSteps ?? 1 };
 }
 
 /** @throws PcppError `E_OPTION` if guidance cannot be on two groups of devices. */

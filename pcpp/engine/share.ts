@@ -13,8 +13,15 @@ export interface Share {
   readers(phase: number): readonly number[];
   /** After `phase`, the message to another patch. */
   borderFor(to: number, phase: number): Uint8Array;
-  /** @param messages By sender. */
-  advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void>;
+  /**
+   * @param messages By sender.
+   * @param ages By sender, how many phases old its message is. @default all are as old as is asked for
+   */
+  advance(
+    phase: number,
+    messages: ReadonlyMap<number, Uint8Array>,
+    ages?: ReadonlyMap<number, number>,
+  ): Promise<void>;
   /** How old the borders are that a step reads; undefined if it reads none. */
   borderAge(step: number): number | undefined;
   /** As a message comes in: versions that were lost before it and have to be asked for. */
@@ -41,13 +48,18 @@ export abstract class Denoising implements Share {
   abstract predict(
     phase: number,
     messages: ReadonlyMap<number, Uint8Array>,
+    ages?: ReadonlyMap<number, number>,
   ): Promise<Tensor | undefined>;
 
   /** The sampler. @param output What `predict` returned, or more guided than that. */
   abstract settle(step: number, output: Tensor): void;
 
-  async advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
-    const output = await this.predict(phase, messages);
+  async advance(
+    phase: number,
+    messages: ReadonlyMap<number, Uint8Array>,
+    ages?: ReadonlyMap<number, number>,
+  ): Promise<void> {
+    const output = await this.predict(phase, messages, ages);
     if (output) this.settle(Math.floor(phase / this.phases), output);
   }
 }

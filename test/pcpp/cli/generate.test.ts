@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { decodePng } from '../../../pcpp/image/png.js';
 import { Terminal } from '../../helpers/command.js';
 import { descendantsOf, isAlive } from '../../helpers/descendants.js';
 import { until } from '../../helpers/until.js';
@@ -22,10 +23,34 @@ test.serial('--mode auto says in one line what it chose and why', async (t) => {
   t.is(code, 0, stderr);
   t.regex(
     stdout,
-    /^auto: (one device is (as fast|faster)|pcpp on 2 devices).*: \d+\.\d\d s forecast; /m,
+    /^auto: (one device is (as fast|faster)|guidance on two devices|pcpp on 2 devices.*): \d+\.\d\d s forecast; /m,
   );
   t.true(existsSync(join(terminal.folder, 'patchbay.png')));
 });
+
+test.serial(
+  'what several devices do, and by which shares, is said and kept in the picture',
+  async (t) => {
+    await using terminal = new Terminal();
+    const small = [
+      '--size',
+      '64x256',
+      '--steps',
+      '3',
+      '--warmup',
+      '1',
+      '--border-deadline',
+      '60000',
+    ];
+    const shares = await terminal.run('generate', 'alps', ...small, '--row-shares', '3,1');
+    t.is(shares.code, 0, shares.stderr);
+    const { text } = decodePng(readFileSync(join(terminal.folder, 'patchbay.png')));
+    t.deepEqual(JSON.parse(text['Settings']!).rowShares, [24, 8]);
+    const groups = await terminal.run('generate', 'alps', ...small.slice(0, 4), '--cfg-parallel');
+    t.is(groups.code, 0, groups.stderr);
+    t.regex(groups.stdout, /pcpp on 2 devices in two groups, .*\nborders and guidance: \d/);
+  },
+);
 
 test.serial('an interrupt cancels the job and leaves no process', async (t) => {
   await using terminal = new Terminal();

@@ -130,6 +130,24 @@ test('of a long wrong value an error shows the beginning', (t) => {
   t.true(error.message.length < 300);
 });
 
+test('borders that may be late must stand by themselves, and need a deadline', (t) => {
+  const lateness = (more: Partial<GenerationRequest>) =>
+    prepare({ prompt, borderDeadlineMs: 50, ...more }, scenes).lateness;
+  t.deepEqual(lateness({}), { deadlineMs: 50, maxSteps: 1 });
+  t.deepEqual(lateness({ lateSteps: 3, wire: 'int8' }), { deadlineMs: 50, maxSteps: 3 });
+  t.is(lateness({ mode: 'sync' }), undefined, 'nothing is stale there');
+  for (const [more, message] of [
+    [{ wire: 'residual-int8' }, /those of wire residual-int8 build on each other/],
+    [{ cfgParallel: true }, /groups wait for each other/],
+  ] as const) {
+    t.throws(() => lateness(more), { code: 'E_OPTION', message });
+  }
+  t.throws(() => prepare({ prompt, lateSteps: 2 }, scenes), {
+    code: 'E_OPTION',
+    message: /give borderDeadlineMs too/,
+  });
+});
+
 test('a size that the model cannot make names the nearest that it can', (t) => {
   t.throws(() => prepare({ prompt, width: 300, height: 256 }, scenes), {
     code: 'E_SIZE',

@@ -1,9 +1,9 @@
-/** Residual borders between real processes, when one message is lost: the next one shows it. */
+/** Between real processes a message is lost. With residual borders the next one shows it; with a deadline nobody waits for ever. */
 
 import test from 'ava';
 import { Pipeline } from '../../../pcpp/engine/pipeline.js';
 import { type GenerationRequest, openPipeline } from '../../../pcpp/index.js';
-import { startCluster } from '../../../runtime/index.js';
+import { type Cluster, startCluster } from '../../../runtime/index.js';
 import { scenesPath } from '../../helpers/golden.js';
 
 const request: GenerationRequest = {
@@ -15,6 +15,23 @@ const request: GenerationRequest = {
   warmupSteps: 2,
 };
 
+async function lossyDevices(cluster: Cluster) {
+  const lib = await cluster.load<typeof import('../../fixtures/pcpp/lossy-device.js')>(
+    new URL('../../fixtures/pcpp/lossy-device.js', import.meta.url),
+  );
+  const group = await cluster.group([{ cpu: 1 }, { cpu: 1 }], { strategy: 'strict-spread' });
+  const devices = await Promise.all(
+    [0, 1].map((index) =>
+      lib.LossyDevice.create({
+        args: [{ model: scenesPath }],
+        resources: { cpu: 1 },
+        bundle: { group, index },
+      }),
+    ),
+  );
+  return { devices, pipeline: new Pipeline(devices, group) };
+}
+
 for (const wire of ['residual-int8', 'residual-int4'] as const) {
   test.serial(`${wire}: the image is the one of a link that loses nothing`, async (t) => {
     await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
@@ -23,20 +40,8 @@ for (const wire of ['residual-int8', 'residual-int4'] as const) {
       await using pipeline = await openPipeline(cluster, { model: scenesPath });
       return await pipeline.generate({ ...request, wire }).result;
     })();
-    const lib = await cluster.load<typeof import('../../fixtures/pcpp/lossy-device.js')>(
-      new URL('../../fixtures/pcpp/lossy-device.js', import.meta.url),
-    );
-    const group = await cluster.group([{ cpu: 1 }, { cpu: 1 }], { strategy: 'strict-spread' });
-    const devices = await Promise.all(
-      [0, 1].map((index) =>
-        lib.LossyDevice.create({
-          args: [{ model: scenesPath }],
-          resources: { cpu: 1 },
-          bundle: { group, index },
-        }),
-      ),
-    );
-    await using pipeline = new Pipeline(devices, group);
+    const { devices, pipeline: lossy } = await lossyDevices(cluster);
+    await using pipeline = lossy;
     const made = await pipeline.generate({ ...request, wire }).result;
     t.deepEqual(await Promise.all(devices.map((device) => device.losses())), [0, 1]);
     t.deepEqual(made.png, expected.png);
@@ -47,3 +52,25 @@ for (const wire of ['residual-int8', 'residual-int4'] as const) {
     t.deepEqual(bytes, [0, 0, 0, first.total, total, mixed, total, total]);
   });
 }
+
+test.serial(
+  'with a deadline an older border takes the place of a lost one, and is counted',
+  async (t) => {
+    await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
+    const { devices, pipeline: lossy } = await lossyDevices(local.cluster);
+    await using pipeline = lossy;
+    const made = await pipeline.generate({ ...request, borderDeadlineMs: 300 }).result;
+    t.deepEqual(await Promise.all(devices.map((device) => device.losses())), [0, 1]);
+    // Step 5 of the lower patch reads version 3; then the upper one may have waited too long as well.
+    t.is(made.steps[5]!.lateBorders, 1);
+    t.is(made.steps[5]!.borderAge, 2);
+    for (const { borderAge, lateBorders, borderBytes } of made.steps.slice(3)) {
+      t.is(borderAge, lateBorders > 0 ? 2 : 1);
+      t.is(borderBytes, made.forecast!.total);
+    }
+    t.deepEqual(
+      made.steps.slice(0, 5).map(({ lateBorders }) => lateBorders),
+      [0, 0, 0, 0, 0],
+    );
+  },
+);
