@@ -1,6 +1,6 @@
 /** What is asked for when an actor, or a placement group, is created. */
 
-import type { CodeId, GroupId } from '../ids.js';
+import type { CodeId, GroupId, NodeId } from '../ids.js';
 import type { LabelSelector } from '../labels.js';
 import type { Quantities } from '../resources.js';
 
@@ -23,6 +23,8 @@ export interface ActorSpec {
   readonly bundle?: { readonly group: GroupId; readonly index: number };
   /** Which of the nodes that have room. @default 'spread' */
   readonly schedulingStrategy?: SchedulingStrategy;
+  /** On this node now, or refused at once: whoever asks will ask again without it. */
+  readonly near?: NodeId;
   /** Only nodes with such labels. */
   readonly labelSelector?: LabelSelector;
   /** Run the actor's code on a thread of its own, beside the host's links. @default what the class says */

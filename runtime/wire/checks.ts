@@ -111,6 +111,7 @@ export const actorSpec: Check = record({
       value === 'pack' ||
       (isObject(value) && text(value['node']) && optional(flag)(value['soft'])),
   ),
+  near: optional(text),
   labelSelector: optional(labels),
   thread: optional(flag),
   maxConcurrency: optional((value) => real(value) && (value as number) >= 1),

@@ -176,7 +176,7 @@ export class Agent implements AsyncDisposable {
       token,
       folder: this.#folder,
       bind,
-      store: { address, node: this.name },
+      store: { address, node: this.name, nodeId: this.id },
       storeFolder: this.#storeFolder,
       ...tlsOf(headUrl, this.#options.tls),
     };

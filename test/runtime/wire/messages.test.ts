@@ -14,6 +14,7 @@ const spec = {
   name: 'n',
   bundle: { group: 'g', index: 1 },
   schedulingStrategy: { node: 'n', soft: true },
+  near: 'n',
   labelSelector: { zone: 'in(a, b)' },
   namespace: 'mine',
   thread: true,
