@@ -137,11 +137,11 @@ async function startHead(options: StartOptions): Promise<void> {
   try {
     if (withNode) node.push(await startNode(options, url, token));
   } catch (error) {
-    await head[Symbol.asyncDispose]();
+    await head.leave();
     throw error;
   }
-  const ended = new Promise<never>(() => undefined);
-  await serve('head', [...node, { server: head, name: url, ended }]);
+  const { ended } = head;
+  await serve('head', [...node, { server: head, leave: () => head.leave(), name: url, ended }]);
 }
 
 const journalFolder = (port: number | string): string =>
@@ -159,8 +159,10 @@ async function openJournal(
 
 interface Started {
   readonly server: AsyncDisposable;
+  /** Instead of its disposal when one of them had to end by itself. */
+  readonly leave?: () => Promise<void>;
   readonly name: string;
-  readonly ended: Promise<string>;
+  readonly ended: Promise<RuntimeError>;
 }
 
 async function startNode(options: StartOptions, headUrl: string, token: string): Promise<Started> {
@@ -186,7 +188,8 @@ async function startNode(options: StartOptions, headUrl: string, token: string):
   const shown = offer.filter(([, units]) => units > 0).map(([what, units]) => `${units} ${what}`);
   console.log(`Node ${agent.name} joined ${headUrl} with ${shown.join(', ')}`);
   for (const gpu of gpus) console.log(`  GPU ${gpu.index}: ${gpu.name}, ${gpu.memoryMb} MB`);
-  return { server: agent, name: agent.name, ended: agent.ended };
+  const ended = agent.ended.then((why) => new RuntimeError('E_PEER_LOST', why));
+  return { server: agent, name: agent.name, ended };
 }
 
 /** Until told to stop, or until the first server has to end by itself; then all end, in order. */
@@ -197,9 +200,12 @@ async function serve(role: 'head' | 'node', servers: readonly Started[]): Promis
     process.once('SIGTERM', () => resolve(undefined));
   });
   const why = await Promise.race([told, ...servers.map(({ ended }) => ended)]);
-  for (const { server } of servers) await server[Symbol.asyncDispose]();
+  for (const { server, leave } of servers) {
+    if (why && leave) await leave();
+    else await server[Symbol.asyncDispose]();
+  }
   delist();
-  if (why !== undefined) throw new RuntimeError('E_PEER_LOST', why);
+  if (why) throw why;
 }
 
 /** A head that listens everywhere is reached at this machine's first address. */

@@ -254,6 +254,27 @@ test.serial(
   },
 );
 
+test.serial(
+  'a head that comes back and whose own node fails leaves the cluster alone',
+  async (t) => {
+    await using opened = await RestartingCluster.start([2]);
+    const driver = await opened.connect();
+    const counter = await (await driver.load<Counters>(counters)).Counter.create();
+    await counter.add(1);
+    await opened.killHead();
+    // There is no place for the folder of a node.
+    opened.terminal.env['TMPDIR'] = join(opened.terminal.folder, 'nowhere');
+    await opened.startHead('--cpus', '1');
+    const { code, stderr } = await opened.head.outcome;
+    t.is(code, 1);
+    t.regex(stderr, /nowhere/);
+    delete opened.terminal.env['TMPDIR'];
+    await opened.startHead();
+    t.is((await driver.status()).actors.length, 1);
+    t.is(await counter.add(1), 2);
+  },
+);
+
 test.serial('a damaged journal is named, and can be forgotten', async (t) => {
   await using opened = await RestartingCluster.start([]);
   const journal = join(opened.terminal.folder, 'home', 'journal', new URL(opened.url).port);
