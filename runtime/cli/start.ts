@@ -7,8 +7,9 @@ import { RuntimeError } from '../errors.js';
 import { defaultPort, Head } from '../head/head.js';
 import type { Journal } from '../head/journal.js';
 import { LmdbJournal } from '../head/lmdb-journal.js';
+import { RedisJournal } from '../head/redis-journal.js';
 import type { Labels } from '../labels.js';
-import { newLogger } from '../log.js';
+import { type Logger, newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
 import { ensureToken, homeFolder, tokenFile } from '../token.js';
 import { localAddressTowards } from '../wire/local-address.js';
@@ -62,8 +63,8 @@ export function addStart(program: Command): void {
       `file with the token (default: ${tokenFile()}, or PATCHBAY_TOKEN)`,
     )
     .option(
-      '--journal <folder>',
-      `where the head keeps the cluster, in case it is killed (default: ${journalFolder('PORT')})`,
+      '--journal <place>',
+      `where the head keeps the cluster, in case it is killed: a folder, or redis://host:port?name=NAME (default: PATCHBAY_JOURNAL, or ${journalFolder('PORT')})`,
     )
     .option('--no-journal', 'if the head is killed, the cluster has ended (default with --port 0)')
     .option('--fresh', 'forget the cluster of a head that was killed here')
@@ -111,14 +112,15 @@ async function startHead(options: StartOptions): Promise<void> {
   const file = options.tokenFile ?? tokenFile();
   const token = process.env['PATCHBAY_TOKEN'] ?? ensureToken(file);
   const tls = tlsOptions(options);
-  const journal = await openJournal(options, port);
+  const log = newLogger('head');
+  const journal = await openJournal(options, port, log);
   const head = await Head.start({
     host,
     port,
     token,
     ...(tls.cert === undefined && tls.key === undefined ? {} : { tls }),
     ...(journal ? { journal } : {}),
-    log: newLogger('head'),
+    log,
   });
   const url = reachable(head.address.url);
   const source = process.env['PATCHBAY_TOKEN'] ? 'PATCHBAY_TOKEN' : `${file} (mode 600)`;
@@ -149,12 +151,22 @@ const journalFolder = (port: number | string): string =>
 
 /** A port that is chosen anew each time is of no use to a head that comes back. */
 async function openJournal(
-  { journal, fresh = false }: StartOptions,
+  { journal = process.env['PATCHBAY_JOURNAL'] || true, fresh = false }: StartOptions,
   port: number,
+  log: Logger,
 ): Promise<Journal | undefined> {
-  if (journal === false || (port === 0 && typeof journal !== 'string')) return undefined;
-  const folder = typeof journal === 'string' ? journal : journalFolder(port);
-  return LmdbJournal.open(folder, { fresh });
+  if (journal === false || (port === 0 && journal === true)) return undefined;
+  const place = journal === true ? journalFolder(port) : journal;
+  if (/^rediss?:/.test(place)) {
+    return RedisJournal.open(place, { fresh, warn: (text) => log.warn(text) });
+  }
+  if (/^\w+:\/\//.test(place)) {
+    throw new RuntimeError(
+      'E_OPTION',
+      '--journal is a folder, or begins with redis:// or rediss://',
+    );
+  }
+  return LmdbJournal.open(place, { fresh });
 }
 
 interface Started {
