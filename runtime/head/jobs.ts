@@ -102,18 +102,24 @@ export function startJob(turn: Turn, job: JobRecord, taken: Claim): void {
   job.state = { phase: 'starting', claim: taken };
   turn.touched.jobs.add(job.id);
   const gpus = [...taken.gpus.keys()];
-  turn.send(node.agent, { kind: 'job.start', job: job.id, spec: job.spec, gpus });
+  const { id, submittedAt, spec } = job;
+  turn.send(node.agent, { kind: 'job.start', job: id, submittedAt, spec, gpus });
 }
 
-export function jobStarted(
-  turn: Turn,
-  { job: id, members }: Omit<MessageOf<'job.started'>, 'kind'>,
-): void {
+/** The job of which an agent speaks, unless that is an earlier one with the same id. */
+export function jobOf(turn: Turn, { job: id, submittedAt }: ToldOfJob): JobRecord | undefined {
   const job = turn.state.jobs.get(id);
+  return job?.submittedAt === submittedAt ? job : undefined;
+}
+
+type ToldOfJob = Pick<MessageOf<'job.exited'>, 'job' | 'submittedAt'>;
+
+export function jobStarted(turn: Turn, told: Omit<MessageOf<'job.started'>, 'kind'>): void {
+  const job = jobOf(turn, told);
   if (job?.state.phase !== 'starting') return;
   job.state = { phase: 'running', claim: job.state.claim, startedAt: turn.at };
-  turn.touched.jobs.add(id);
-  for (const process of members) turn.state.members.set(process, id);
+  turn.touched.jobs.add(job.id);
+  for (const process of told.members) turn.state.members.set(process, job.id);
 }
 
 /** A driver that the job has started. */

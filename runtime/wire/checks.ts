@@ -136,6 +136,11 @@ export const livingActor: Check = record({
 
 export const actorExit: Check = record({ actor: text, restarts: count, cause: error });
 
-export const livingJob: Check = record({ job: text, members: listOf(text), isStarted: flag });
+export const livingJob: Check = record({
+  job: text,
+  submittedAt: count,
+  members: listOf(text),
+  isStarted: flag,
+});
 
-export const jobExit: Check = record({ job: text, end: jobEnd });
+export const jobExit: Check = record({ job: text, submittedAt: count, end: jobEnd });

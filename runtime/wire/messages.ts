@@ -150,10 +150,11 @@ export type JobMessage =
   | { readonly kind: 'job.delete'; readonly id: number; readonly job: JobId }
   /** Driver → head: it works for this job, and what it creates ends with the job. */
   | { readonly kind: 'job.join'; readonly id: number; readonly job: JobId }
-  /** Head → agent. */
+  /** Head → agent. The id may have been that of another job, which was submitted at another time. */
   | {
       readonly kind: 'job.start';
       readonly job: JobId;
+      readonly submittedAt: number;
       readonly spec: JobSpec;
       readonly gpus: readonly string[];
     }
@@ -162,10 +163,16 @@ export type JobMessage =
   | {
       readonly kind: 'job.started';
       readonly job: JobId;
+      readonly submittedAt: number;
       readonly members: readonly ProcessId[];
     }
   /** Agent → head: none of its processes is left. */
-  | { readonly kind: 'job.exited'; readonly job: JobId; readonly end: JobEnd }
+  | {
+      readonly kind: 'job.exited';
+      readonly job: JobId;
+      readonly submittedAt: number;
+      readonly end: JobEnd;
+    }
   /** Head → what works for a job that has ended, wherever it has hidden. */
   | { readonly kind: 'job.over'; readonly job: JobId; readonly why: string };
 

@@ -235,7 +235,7 @@ export class Agent implements AsyncDisposable {
         return;
       case 'job.start':
         if (this.#isClosing) return;
-        this.#roll.jobBegins(message.job);
+        this.#roll.jobBegins(message);
         this.#jobs.start(message);
         return;
       case 'job.stop':

@@ -68,14 +68,14 @@ export class JobRunner {
   }
 
   start(start: MessageOf<'job.start'>): void {
-    const { job } = start;
+    const { job, submittedAt } = start;
     const stop = new AbortController();
     const output = this.#site.observer.begins(jobSource(job), `job ${job}`, logLimits);
     const done = this.#run({ start, output, stop: stop.signal }).then((end) => {
       this.#jobs.delete(job);
       // Its last lines leave before the news of its end.
       this.#site.observer.exited(jobSource(job));
-      this.#site.tellHead({ kind: 'job.exited', job, end });
+      this.#site.tellHead({ kind: 'job.exited', job, submittedAt, end });
     });
     this.#jobs.set(job, { stop, done });
   }
@@ -135,7 +135,8 @@ export class JobRunner {
     child.onOutput = output;
     pool().watchOver(child);
     child.release();
-    tellHead({ kind: 'job.started', job: start.job, members: [] });
+    const { job, submittedAt } = start;
+    tellHead({ kind: 'job.started', job, submittedAt, members: [] });
     onAbort(stop, () => void child.endGently(graceMs));
     const exit = await child.exited;
     const known = exit.code === null ? {} : { exitCode: exit.code };
@@ -168,7 +169,7 @@ export class JobRunner {
 
   /** Have the module loaded; what is left to do is the call. */
   async #prepare(
-    { start: { job, spec }, stop }: RunningJob,
+    { start: { job, submittedAt, spec }, stop }: RunningJob,
     { code, exportName, args }: Entry<'module'>,
     peer: Peer,
   ): Promise<Omit<MessageOf<'call'>, 'id'>> {
@@ -188,7 +189,7 @@ export class JobRunner {
     } as const;
     // A module may never come to its end.
     const address = await peer.request<Address>(begin, { signal: stop });
-    tellHead({ kind: 'job.started', job, members: [address.process] });
+    tellHead({ kind: 'job.started', job, submittedAt, members: [address.process] });
     const list = JSON.parse(args) as readonly unknown[];
     return { kind: 'call', actor, method: exportName, args: list, stream: false };
   }

@@ -24,10 +24,10 @@ export class NodeRoll {
     this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
   }
 
-  jobBegins(job: JobId): void {
+  jobBegins({ job, submittedAt }: MessageOf<'job.start'>): void {
     // An id that was free again may be that of another job.
     this.#jobExits.delete(job);
-    this.#jobs.set(job, { job, members: [], isStarted: false });
+    this.#jobs.set(job, { job, submittedAt, members: [], isStarted: false });
   }
 
   /** What the head is told meanwhile. */
@@ -48,14 +48,14 @@ export class NodeRoll {
         return;
       }
       case 'job.started': {
-        const { job, members } = message;
-        this.#jobs.set(job, { job, members, isStarted: true });
+        const { job, submittedAt, members } = message;
+        this.#jobs.set(job, { job, submittedAt, members, isStarted: true });
         return;
       }
       case 'job.exited': {
-        const { job, end } = message;
+        const { job, submittedAt, end } = message;
         this.#jobs.delete(job);
-        this.#jobExits.set(job, { job, end });
+        this.#jobExits.set(job, { job, submittedAt, end });
         this.#boundJobExits();
         return;
       }
