@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
 import type { JobId } from '../ids.js';
 import type { ReadLogOptions } from '../observe/driver-logs.js';
+import { jobBookLimits } from '../observe/log-book.js';
 import { jobSource, type OutputLine } from '../observe/reports.js';
 import { type Resources, toQuantities } from '../resources.js';
 import type { JobEntry, JobStatus } from '../wire/job-spec.js';
@@ -43,9 +44,6 @@ interface ModuleOptions extends CommonOptions, BundleOptions {
 }
 
 export type JobOptions = CommandOptions | ModuleOptions;
-
-/** As much as is kept. */
-const allLines = 10_000;
 
 export class Jobs {
   readonly #head: () => Promise<Peer>;
@@ -96,7 +94,7 @@ export class Jobs {
    * @throws RuntimeError `E_JOB_UNKNOWN`.
    */
   async *logs(id: string, options: ReadLogOptions = {}): AsyncGenerator<OutputLine> {
-    const { tail = allLines, follow = false, signal } = options;
+    const { tail = jobBookLimits.lines, follow = false, signal } = options;
     const lists = (await this.#head()).stream<readonly OutputLine[]>(
       { kind: 'log.read', actor: jobSource(id as JobId), tail, follow },
       signal ? { signal } : {},

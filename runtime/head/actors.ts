@@ -2,7 +2,7 @@
 
 import { RuntimeError } from '../errors.js';
 import { type ActorId, newActorId, type ProcessId } from '../ids.js';
-import { type ActorSpec, defaultNamespace } from '../wire/actor-spec.js';
+import { type ActorSpec, defaultNamespace, taskWorkerLabel } from '../wire/actor-spec.js';
 import { ActorRef } from '../wire/address.js';
 import type { MessageOf } from '../wire/messages.js';
 import { endActor } from './actor-end.js';
@@ -135,7 +135,7 @@ function named(
 }
 
 function labelOf({ exportName, name }: ActorSpec): string {
-  const what = exportName === '' ? 'task worker' : exportName;
+  const what = exportName === '' ? taskWorkerLabel : exportName;
   return name === undefined ? what : `${what} "${name}"`;
 }
 

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { RuntimeError, toWireError } from '../errors.js';
 import type { JobId } from '../ids.js';
+import { jobBookLimits } from '../observe/log-book.js';
 import { jobSource, type OutputLine } from '../observe/reports.js';
 import { toQuantities } from '../resources.js';
 import type { JobEntry } from '../wire/job-spec.js';
@@ -32,8 +33,6 @@ const statuses: Readonly<Record<string, number>> = {
   E_NAME_TAKEN: 409,
   E_NO_ROOM: 422,
 };
-
-const allLines = 10_000;
 
 type Method = 'GET' | 'POST' | 'DELETE';
 interface Call {
@@ -147,7 +146,7 @@ export class JobApi {
   }
 
   async #logs({ response, query, signal }: Call, job: JobId): Promise<void> {
-    const tail = Number(query.get('tail') ?? allLines);
+    const tail = Number(query.get('tail') ?? jobBookLimits.lines);
     if (!Number.isSafeInteger(tail) || tail < 0) {
       throw new RuntimeError('E_OPTION', `tail ${query.get('tail')} must be a whole number from 0`);
     }

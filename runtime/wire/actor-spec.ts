@@ -7,6 +7,9 @@ import type { Quantities } from '../resources.js';
 /** Where names are given and looked up unless another is named. */
 export const defaultNamespace = 'default';
 
+/** What a process that runs a module's functions as tasks is called. */
+export const taskWorkerLabel = 'task worker';
+
 /** What the head must know to place and start an actor. */
 export interface ActorSpec {
   readonly code: CodeId;

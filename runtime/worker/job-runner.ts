@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { LinkLostError, messageOf, RuntimeError } from '../errors.js';
 import { type JobId, newActorId } from '../ids.js';
 import type { LogLimits } from '../observe/actor-log.js';
+import { jobBookLimits } from '../observe/log-book.js';
 import { type HostTrace, jobSource } from '../observe/reports.js';
 import type { Address } from '../wire/address.js';
 import type { JobEnd, JobEntry } from '../wire/job-spec.js';
@@ -46,7 +47,7 @@ const answerMs = 1_000;
 /** What a function returns is kept by the head. */
 const maxResult = 256 * 1024;
 /** As much as the head keeps of it may come at once. */
-const logLimits: Partial<LogLimits> = { burstLines: 10_000 };
+const logLimits: Partial<LogLimits> = { burstLines: jobBookLimits.lines };
 
 export class JobRunner {
   readonly #site: JobSite;

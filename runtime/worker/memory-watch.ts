@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { memoryOf } from '../observe/process-usage.js';
+import { machineSizes } from '../proc.js';
 import type { Resources } from '../resources.js';
 
 /** A host as the watch sees it. */
@@ -103,17 +104,12 @@ export const inGib = (bytes: number): string => `${(bytes / gib).toFixed(2)} GiB
 
 /** What the kernel says, and the container's limit if it is lower; undefined where there is no /proc. */
 export function machineMemory(): MachineMemory | undefined {
-  try {
-    const text = readFileSync('/proc/meminfo', 'utf8');
-    const bytes = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1024;
-    const totalBytes = bytes('MemTotal');
-    return (
-      containerMemory(totalBytes) ?? { totalBytes, usedBytes: totalBytes - bytes('MemAvailable') }
-    );
-  } catch {
-    return undefined;
-  }
+  const bytes = machineSizes();
+  if (!bytes) return undefined;
+  const totalBytes = bytes('MemTotal');
+  return (
+    containerMemory(totalBytes) ?? { totalBytes, usedBytes: totalBytes - bytes('MemAvailable') }
+  );
 }
 
 function containerMemory(machineBytes: number): MachineMemory | undefined {
