@@ -183,13 +183,19 @@ test.serial('paths that are no paths do no harm', async (t) => {
   t.is((await ask(t.context, 'GET', '/api/jobs')).status, 200);
 });
 
-test.serial('whoever hangs up in the middle of anything is forgotten', async (t) => {
+test.serial('whoever hangs up while he follows a job does it no harm', async (t) => {
   const { context } = t;
   await ask(context, 'POST', '/api/jobs', {
     body: { id: 'long', command: 'echo x; exec sleep 60' },
   });
   const head = `HTTP/1.1\r\nhost: h\r\nauthorization: Bearer ${context.opened.local.token}\r\n\r\n`;
-  await raw(context.base, `GET /api/jobs/long/logs?follow=1 ${head}`, (text) => text.includes('x'));
-  t.is((await ask(context, 'POST', '/api/jobs/long/stop')).status, 200);
+  const read = await raw(context.base, `GET /api/jobs/long/logs?follow=1 ${head}`, (text) =>
+    text.includes('\nx\n'),
+  );
+  t.regex(read, /^HTTP\/1\.1 200 /);
+  t.like(await json<JobStatus>(await ask(context, 'GET', '/api/jobs/long')), { phase: 'running' });
+  const stopped = await ask(context, 'POST', '/api/jobs/long/stop');
+  t.like(await json<JobStatus>(stopped), { phase: 'stopped' });
+  t.is(await (await ask(context, 'GET', '/api/jobs/long/logs')).text(), 'x\n');
   t.is((await ask(context, 'GET', '/api/jobs')).status, 200);
 });
