@@ -85,10 +85,16 @@ export function findActor(
   turn.fail(request, new RuntimeError('E_NAME_UNKNOWN', `no living actor named ${name}${place}`));
 }
 
-export function keepSnapshot(turn: Turn, { actor: id, state }: MessageOf<'actor.snapshot'>): void {
+export function keepSnapshot(
+  turn: Turn,
+  from: ProcessId,
+  { actor: id, state }: MessageOf<'actor.snapshot'>,
+): void {
   const actor = turn.state.actors.get(id);
   // After a restart of the head it may come before the news that the actor is alive.
   if (!actor || !('claim' in actor.state)) return;
+  // It lives elsewhere by now.
+  if (turn.state.nodes.get(actor.state.claim.node)?.agent !== from) return;
   actor.snapshot = state;
   turn.touched.snapshots.add(id);
 }

@@ -121,6 +121,9 @@ export class Head implements AsyncDisposable {
       case 'code.put':
         this.#answer(peer, message.id, () => this.#memory.codes.put(message.code, message));
         return;
+      case 'told.kept':
+        this.#answer(peer, message.id, () => null);
+        return;
       case 'code.get':
         this.#answer(peer, message.id, () => this.#memory.codes.get(message.code));
         return;

@@ -104,6 +104,8 @@ export type ToHead =
   | { readonly kind: 'actor.kill'; readonly id: number; readonly actor: ActorId }
   /** What the actor goes on from if it is restarted: the newest counts. */
   | { readonly kind: 'actor.snapshot'; readonly actor: ActorId; readonly state: Uint8Array }
+  /** Answered when all that was told before is kept for the next head. */
+  | { readonly kind: 'told.kept'; readonly id: number }
   /** Answered with where the actor is now, or the cause of its death, once the head knows. */
   | {
       readonly kind: 'actor.verdict';

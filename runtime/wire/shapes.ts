@@ -153,6 +153,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     jobExits: listOf(jobExit),
   },
   'tasks.list': { id: count, limit: count },
+  'told.kept': { id: count },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

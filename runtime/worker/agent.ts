@@ -65,6 +65,7 @@ export class Agent implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), `patchbay-node-${process.pid}-`));
   readonly #storeFolder = newStoreFolder();
   readonly #endpoint: Endpoint;
+  #isSettling = false;
   readonly #store: ObjectStore;
   readonly #loader: Loader;
   readonly #observer: AgentObserver;
@@ -164,7 +165,7 @@ export class Agent implements AsyncDisposable {
       reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
     } = this.#options;
     const greeting = (): Message[] =>
-      this.#hasJoined ? [...this.#roll.takeMissed(), this.#roll.tell(this.id)] : [];
+      this.#hasJoined ? [...this.#roll.snapshots, this.#roll.tell(this.id)] : [];
     this.#head = await this.#endpoint.connect(headUrl, { timeoutMs, greeting });
     const address = await this.#endpoint.listen({
       host: bind,
@@ -245,14 +246,32 @@ export class Agent implements AsyncDisposable {
         this.#end(message.why);
         return;
       case 'actor.snapshot':
-        if (this.#head?.linked) this.#head.send(message);
-        else this.#roll.missed(message);
+        this.#roll.snapshot(message);
+        // Told when there is a head again, if there is none.
+        this.#head?.send(message);
+        void this.#settleSnapshots();
         return;
       case 'host.ready':
         this.#hosts.ready(message.pid, peer);
         return;
       default:
         this.#log.warn({ kind: message.kind, peer: peer.name }, 'unexpected message');
+    }
+  }
+
+  /** Until the head has said that it keeps them, the next one is told of them. */
+  async #settleSnapshots(): Promise<void> {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    try {
+      for (let told = this.#roll.snapshots; told.length > 0; told = this.#roll.snapshots) {
+        await this.#head!.request({ kind: 'told.kept' });
+        this.#roll.kept(told);
+      }
+    } catch {
+      // The head is gone for good.
+    } finally {
+      this.#isSettling = false;
     }
   }
 

@@ -9,6 +9,7 @@ import { HeadMemory } from '../../../runtime/head/head-memory.js';
 import { type Change, MemoryJournal } from '../../../runtime/head/journal.js';
 import type { NodeId, ProcessId } from '../../../runtime/ids.js';
 import { connect } from '../../../runtime/index.js';
+import { Endpoint } from '../../../runtime/wire/endpoint.js';
 import { until } from '../../helpers/until.js';
 
 const counters = new URL('../../fixtures/actors/counter.js', import.meta.url);
@@ -146,6 +147,36 @@ test('a head answers when what it has done is kept', async (t) => {
   journal.acknowledge.shift()!();
   await Promise.all([loaded, asked]);
   t.deepEqual([happened[0], ...happened.slice(1).sort()], ['kept', 'asked', 'loaded']);
+});
+
+test('whoever asks whether all is kept that he has told hears it then', async (t) => {
+  const journal = new SlowJournal();
+  const starting = Head.start({ port: 0, token: 'secret', log: silent, journal });
+  await turn();
+  journal.acknowledge.shift()!();
+  await using head = await starting;
+  const agent = new Endpoint({
+    role: 'agent',
+    token: 'secret',
+    events: { message: () => undefined },
+  });
+  try {
+    const peer = await agent.connect(head.address.url);
+    const happened: string[] = [];
+    await peer.request({ kind: 'told.kept' });
+    const joined = { node: 'n' as NodeId, name: 'n', resources: {}, gpus: [], labels: {} };
+    const told = [
+      peer.request({ kind: 'node.join', ...joined }).then(() => happened.push('joined')),
+      peer.request({ kind: 'told.kept' }).then(() => happened.push('kept')),
+    ];
+    await until('it is written', () => journal.acknowledge.length > 0);
+    happened.push('acknowledged');
+    journal.acknowledge.shift()!();
+    await Promise.all(told);
+    t.deepEqual(happened, ['acknowledged', 'joined', 'kept']);
+  } finally {
+    await agent.close();
+  }
 });
 
 test('a head that finds its port taken leaves a journal as it was', async (t) => {

@@ -89,6 +89,7 @@ const samples = {
     restarts: 1,
   },
   'actor.snapshot': { actor: 'a', state: Uint8Array.of(1) },
+  'told.kept': { id: 6 },
   'actor.stop': { actor: 'a' },
   'node.stop': { why: 'w' },
   'host.ready': { pid: 1 },
