@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { RuntimeError, toWireError } from '../errors.js';
 import type { JobId } from '../ids.js';
+import { requireSelector } from '../labels.js';
 import { jobBookLimits } from '../observe/log-book.js';
 import { jobSource, type OutputLine } from '../observe/reports.js';
 import { toQuantities } from '../resources.js';
@@ -22,6 +23,7 @@ const submission = z.strictObject({
   cwd: z.string().optional(),
   env: texts.optional(),
   resources: z.record(z.string(), z.number()).optional(),
+  labelSelector: texts.optional(),
   metadata: texts.optional(),
 });
 
@@ -118,6 +120,7 @@ export class JobApi {
       cwd,
       env = {},
       resources = {},
+      labelSelector,
       metadata = {},
     } = parsed(await readBody(request));
     const entry: JobEntry = {
@@ -126,7 +129,12 @@ export class JobApi {
       env,
       ...(cwd === undefined ? {} : { cwd }),
     };
-    const spec = { entry, resources: toQuantities(resources), metadata };
+    const spec = {
+      entry,
+      resources: toQuantities(resources),
+      ...(labelSelector ? { labelSelector: requireSelector(labelSelector) } : {}),
+      metadata,
+    };
     const job = await this.#head().request({ kind: 'job.submit', job: id, spec }, { signal });
     send(response, 201, { id: job });
   }

@@ -7,9 +7,9 @@ import type { JobEnd, JobSpec } from '../wire/job-spec.js';
 import type { MessageOf } from '../wire/messages.js';
 import { jobStatus } from './job-status.js';
 import { endOwned } from './owners.js';
-import { placeOne } from './place.js';
+import { type Placement, placeOne } from './place.js';
 import { claim, release } from './room.js';
-import { type Claim, type JobRecord, madeBy, type Request } from './state.js';
+import { type Claim, type JobRecord, madeBy, type NodeRecord, type Request } from './state.js';
 import type { Turn } from './turn.js';
 
 /** On a command line an id that began with a dash would be taken for an option; a slash would end it in a URL. */
@@ -40,7 +40,7 @@ export function submitJob(
     else turn.fail(request, new RuntimeError('E_NAME_TAKEN', text));
     return;
   }
-  const placement = placeOne([...turn.state.nodes.values()], spec.resources);
+  const placement = placeOf(turn, spec);
   if (!placement.ok && placement.never) {
     turn.fail(request, new RuntimeError('E_NO_ROOM', noRoom(placement.why)));
     return;
@@ -83,11 +83,14 @@ function whyWrong(id: string, { entry, metadata }: JobSpec): string | undefined 
 
 const noRoom = (why: readonly string[]): string => `no node can hold the job: ${why.join('; ')}`;
 
+const placeOf = ({ state }: Turn, spec: JobSpec): Placement<NodeRecord> =>
+  placeOne([...state.nodes.values()], spec.resources, { labels: spec.labelSelector });
+
 /** Give a pending job its place, leave it pending, or fail it if no node is left that could hold it. */
 export function placeJob(turn: Turn, job: JobRecord): void {
   if (job.state.phase !== 'pending') return;
   const { resources } = job.spec;
-  const placement = placeOne([...turn.state.nodes.values()], resources);
+  const placement = placeOf(turn, job.spec);
   if (placement.ok) {
     startJob(turn, job, claim(placement.place, placement.place.id, resources));
   } else if (placement.never) {

@@ -84,6 +84,7 @@ const jobEntry: Check = (value) =>
 export const jobSpec: Check = record({
   entry: jobEntry,
   resources: quantities,
+  labelSelector: optional(labels),
   metadata: texts,
 });
 

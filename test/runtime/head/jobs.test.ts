@@ -126,6 +126,24 @@ test('a job that no node can hold is refused and forgotten', (t) => {
   t.is(head.state.jobs.size, 0);
 });
 
+test('a job runs on nodes with its labels only, also after a restart of the head', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 1 }, [], { zone: 'eu' });
+  head.join('b', { cpu: 4 }, [], { zone: 'us' });
+  const spec = { ...specOf('true', { cpu: 1 }), labelSelector: { zone: 'eu' } };
+  t.deepEqual(kindsTo(head.submit('first', spec).effects, agentOf('a')), ['job.start']);
+  head.started('first');
+  head.submit('second', spec);
+  t.like(head.status('second'), { phase: 'pending', labelSelector: { zone: 'eu' } });
+  head.crash();
+  head.rejoin('b');
+  t.is(head.status('second').phase, 'pending');
+  head.rejoin('a', [], { jobs: [living('first')] });
+  t.deepEqual(kindsTo(head.ended('first'), agentOf('a')), ['job.start']);
+  const nowhere = head.submit('third', { ...spec, labelSelector: { zone: 'asia' } });
+  t.regex(refusalOf(nowhere) ?? '', /^E_NO_ROOM: .*label zone is eu, wanted asia/);
+});
+
 test('a process that worked for a job and has no link is forgotten with it', (t) => {
   const head = new JobScript();
   head.join('a', { cpu: 1 });

@@ -121,6 +121,9 @@ test.serial('errors have a status, a code and a text', async (t) => {
     /needs 99 cpu, has 4/,
     ...post({ command: 'true', resources: { cpu: 99 } }),
   );
+  const where = (zone: string) => post({ command: 'true', labelSelector: { zone } });
+  await refused(422, 'E_NO_ROOM', /label zone is not set, wanted eu/, ...where('eu'));
+  await refused(400, 'E_OPTION', /labelSelector zone: \(eu is none of/, ...where('(eu'));
   await refused(413, 'E_OPTION', /longer than/, ...post({ command: 'x'.repeat(2_000_000) }));
   await refused(404, 'E_JOB_UNKNOWN', /no job who/, 'GET', '/api/jobs/who');
   await refused(404, 'E_JOB_UNKNOWN', /no job who/, 'POST', '/api/jobs/who/stop');

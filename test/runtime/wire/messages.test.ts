@@ -29,7 +29,12 @@ const error = {
   cause: { name: 'E', message: '' },
 };
 const entry = { kind: 'command', command: 'true', env: { A: 'b' }, cwd: '/' };
-const jobSpec = { entry, resources: { cpu: 10_000 }, metadata: { team: 'vision' } };
+const jobSpec = {
+  entry,
+  resources: { cpu: 10_000 },
+  labelSelector: { zone: 'a' },
+  metadata: { team: 'vision' },
+};
 const gpu = { index: 0, uuid: 'u', name: 'H100', memoryMb: 80_000 };
 
 /** One of every kind, with every field filled in. */
