@@ -37,6 +37,9 @@ export type Sizes = (name: string) => number;
 /** In bytes. */
 export const sizesOf = (pid: number): Sizes | undefined => sizesIn(`/proc/${pid}/status`);
 
+/** The same, with what it shares with others counted in proportion; costs much more. */
+export const sharesOf = (pid: number): Sizes | undefined => sizesIn(`/proc/${pid}/smaps_rollup`);
+
 /** Of the whole machine, in bytes. */
 export const machineSizes = (): Sizes | undefined => sizesIn('/proc/meminfo');
 

@@ -1,6 +1,6 @@
 /** What processes use, as the kernel tells it; nothing where there is no /proc. */
 
-import { sizesOf, statOf } from '../proc.js';
+import { membersOf, sharesOf, sizesOf, statOf } from '../proc.js';
 
 export interface Usage {
   readonly cpuSeconds: number;
@@ -17,6 +17,24 @@ export function usageOf(pid: number): Usage | undefined {
 export function memoryOf(pid: number): number | undefined {
   const bytes = sizesOf(pid);
   return bytes && bytes('VmRSS') - bytes('RssShmem');
+}
+
+/**
+ * The same of a whole process group, in bytes. What its processes share after a fork counts once; as that costs much to find out, it is
+ * done only if the sum would be above `limit`.
+ */
+export function memoryOfGroup(group: number, limit: number): number | undefined {
+  const members = membersOf(group);
+  if (!members) return memoryOf(group);
+  if (members.length === 0) return undefined;
+  const sum = members.reduce((bytes, pid) => bytes + (memoryOf(pid) ?? 0), 0);
+  if (sum <= limit) return sum;
+  return members.reduce((bytes, pid) => bytes + (ownShareOf(pid) ?? memoryOf(pid) ?? 0), 0);
+}
+
+function ownShareOf(pid: number): number | undefined {
+  const bytes = sharesOf(pid);
+  return bytes && bytes('Pss') - bytes('Pss_Shmem');
 }
 
 /** Processor time of a changing set of processes, which never falls: that of the dead counts as it was last seen. */

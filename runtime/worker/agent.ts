@@ -184,7 +184,10 @@ export class Agent implements AsyncDisposable {
     this.#pool = new HostPool(settings, prewarm);
     this.#memory = new MemoryWatch({
       hosts: () => this.#watched(),
-      kill: (pid, why) => this.#pool?.find(pid)?.kill(why, 'E_OUT_OF_MEMORY'),
+      kill: (pid, why) => {
+        const found = this.#pool?.find(pid) ?? this.#jobs.find(pid);
+        found?.kill(why, 'E_OUT_OF_MEMORY');
+      },
     });
     await this.#head.request({
       kind: 'node.join',
@@ -285,10 +288,12 @@ export class Agent implements AsyncDisposable {
     if (pid !== undefined) this.#pool?.lost(pid, why);
   }
 
-  /** All hosts, with what their actors were given. */
+  /** All hosts and commands of jobs, with what they were given. */
   #watched(): readonly WatchedHost[] {
-    const busy = [...this.#actors.watched, ...this.#jobs.watched];
-    const known = new Map(busy.map((watched) => [watched.pid, watched]));
-    return (this.#pool?.pids ?? []).map((pid) => known.get(pid) ?? idleHost(pid));
+    const known = new Map(
+      [...this.#actors.watched, ...this.#jobs.watched].map((watched) => [watched.pid, watched]),
+    );
+    const hosts = (this.#pool?.pids ?? []).map((pid) => known.get(pid) ?? idleHost(pid));
+    return [...hosts, ...this.#jobs.commands];
   }
 }

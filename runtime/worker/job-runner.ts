@@ -53,6 +53,7 @@ export class JobRunner {
   readonly #site: JobSite;
   readonly #jobs = new Map<JobId, Held>();
   readonly #hosts = new Map<HostProcess, WatchedHost>();
+  readonly #commands = new Map<GroupProcess, WatchedHost>();
 
   constructor(site: JobSite) {
     this.#site = site;
@@ -66,6 +67,16 @@ export class JobRunner {
   /** The same, for the watch over the node's memory: a job is not tried again. */
   get watched(): readonly WatchedHost[] {
     return [...this.#hosts.values()];
+  }
+
+  /** For the same watch. */
+  get commands(): readonly WatchedHost[] {
+    return [...this.#commands.values()];
+  }
+
+  /** A command by the process that leads it. */
+  find(pid: number): GroupProcess | undefined {
+    return [...this.#commands.keys()].find((command) => command.pid === pid);
   }
 
   start(start: MessageOf<'job.start'>): void {
@@ -135,11 +146,15 @@ export class JobRunner {
     });
     child.onOutput = output;
     pool().watchOver(child);
+    const limitBytes = limitOf(start.spec.resources);
+    const since = performance.now();
+    this.#commands.set(child, { pid: child.pid, isGroup: true, limitBytes, role: 'unique', since });
     child.release();
     const { job, submittedAt } = start;
     tellHead({ kind: 'job.started', job, submittedAt, members: [] });
     onAbort(stop, () => void child.endGently(graceMs));
     const exit = await child.exited;
+    this.#commands.delete(child);
     const known = exit.code === null ? {} : { exitCode: exit.code };
     return exit.code === 0
       ? { phase: 'succeeded', ...known }
