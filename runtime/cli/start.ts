@@ -1,29 +1,23 @@
 /** `patchbay start`: a head, or a node that joins one, in the foreground until it is told to stop. */
 
 import { availableParallelism, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { RuntimeError } from '../errors.js';
 import { defaultPort, Head } from '../head/head.js';
-import type { Journal } from '../head/journal.js';
-import { LmdbJournal } from '../head/lmdb-journal.js';
-import { RedisJournal } from '../head/redis-journal.js';
 import type { Labels } from '../labels.js';
-import { type Logger, newLogger } from '../log.js';
+import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
-import { ensureToken, homeFolder, tokenFile } from '../token.js';
+import { ensureToken, tokenFile } from '../token.js';
 import { localAddressTowards } from '../wire/local-address.js';
 import type { TlsOptions } from '../wire/tls.js';
 import { Agent } from '../worker/agent.js';
 import { declaredGpus, detectGpus } from '../worker/gpus.js';
+import { type JournalOptions, journalFolder, openJournal } from './journal-place.js';
 import { enlist } from './machine.js';
 import { readToken } from './options.js';
 
-interface StartOptions {
+interface StartOptions extends JournalOptions {
   readonly head?: true;
-  /** `false` for `--no-journal`. */
-  readonly journal?: string | boolean;
-  readonly fresh?: boolean;
   readonly reconnectTimeout?: number;
   readonly host?: string;
   readonly port?: number;
@@ -144,29 +138,6 @@ async function startHead(options: StartOptions): Promise<void> {
   }
   const { ended } = head;
   await serve('head', [...node, { server: head, leave: () => head.leave(), name: url, ended }]);
-}
-
-const journalFolder = (port: number | string): string =>
-  join(homeFolder(), 'journal', String(port));
-
-/** A port that is chosen anew each time is of no use to a head that comes back. */
-async function openJournal(
-  { journal = process.env['PATCHBAY_JOURNAL'] || true, fresh = false }: StartOptions,
-  port: number,
-  log: Logger,
-): Promise<Journal | undefined> {
-  if (journal === false || (port === 0 && journal === true)) return undefined;
-  const place = journal === true ? journalFolder(port) : journal;
-  if (/^rediss?:/.test(place)) {
-    return RedisJournal.open(place, { fresh, warn: (text) => log.warn(text) });
-  }
-  if (/^\w+:\/\//.test(place)) {
-    throw new RuntimeError(
-      'E_OPTION',
-      '--journal is a folder, or begins with redis:// or rediss://',
-    );
-  }
-  return LmdbJournal.open(place, { fresh });
 }
 
 interface Started {

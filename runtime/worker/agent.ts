@@ -23,6 +23,7 @@ import { MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
 import { NodeRoll } from './node-roll.js';
 import type { NodeSite } from './node-site.js';
 import { HostPool, type HostProcess } from './pool.js';
+import { UntoldSnapshots } from './untold-snapshots.js';
 
 export interface AgentOptions {
   /** `ws://host:port` of the head. */
@@ -65,13 +66,13 @@ export class Agent implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), `patchbay-node-${process.pid}-`));
   readonly #storeFolder = newStoreFolder();
   readonly #endpoint: Endpoint;
-  #isSettling = false;
   readonly #store: ObjectStore;
   readonly #loader: Loader;
   readonly #observer: AgentObserver;
   readonly #jobs: JobRunner;
   readonly #actors: ActorRunner;
   readonly #roll = new NodeRoll();
+  readonly #snapshots = new UntoldSnapshots(() => this.#head);
   readonly #hosts: HostLinks;
   #head: Peer | undefined;
   #hasJoined = false;
@@ -165,7 +166,7 @@ export class Agent implements AsyncDisposable {
       reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
     } = this.#options;
     const greeting = (): Message[] =>
-      this.#hasJoined ? [...this.#roll.snapshots, this.#roll.tell(this.id)] : [];
+      this.#hasJoined ? [...this.#snapshots.all, this.#roll.tell(this.id)] : [];
     this.#head = await this.#endpoint.connect(headUrl, { timeoutMs, greeting });
     const address = await this.#endpoint.listen({
       host: bind,
@@ -232,6 +233,7 @@ export class Agent implements AsyncDisposable {
       case 'actor.start':
         if (this.#isClosing) return;
         this.#roll.begins(message);
+        this.#snapshots.forget(message.actor);
         void this.#actors.start(message);
         return;
       case 'actor.stop':
@@ -249,32 +251,13 @@ export class Agent implements AsyncDisposable {
         this.#end(message.why);
         return;
       case 'actor.snapshot':
-        this.#roll.snapshot(message);
-        // Told when there is a head again, if there is none.
-        this.#head?.send(message);
-        void this.#settleSnapshots();
+        this.#snapshots.tell(message);
         return;
       case 'host.ready':
         this.#hosts.ready(message.pid, peer);
         return;
       default:
         this.#log.warn({ kind: message.kind, peer: peer.name }, 'unexpected message');
-    }
-  }
-
-  /** Until the head has said that it keeps them, the next one is told of them. */
-  async #settleSnapshots(): Promise<void> {
-    if (this.#isSettling) return;
-    this.#isSettling = true;
-    try {
-      for (let told = this.#roll.snapshots; told.length > 0; told = this.#roll.snapshots) {
-        await this.#head!.request({ kind: 'told.kept' });
-        this.#roll.kept(told);
-      }
-    } catch {
-      // The head is gone for good.
-    } finally {
-      this.#isSettling = false;
     }
   }
 

@@ -17,13 +17,9 @@ export class NodeRoll {
   /** Oldest first. */
   readonly #exits: ActorExit[] = [];
   readonly #jobExits = new Map<JobId, JobExit>();
-  /** The last of each actor of which no head has said yet that it is kept. */
-  readonly #snapshots = new Map<ActorId, MessageOf<'actor.snapshot'>>();
 
   begins({ kind: _, snapshot: _s, spec, ...start }: MessageOf<'actor.start'>): void {
     this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
-    // That of an earlier life: the head knows better.
-    this.#snapshots.delete(start.actor);
   }
 
   jobBegins({ job, submittedAt }: MessageOf<'job.start'>): void {
@@ -61,23 +57,6 @@ export class NodeRoll {
         this.#boundJobExits();
         return;
       }
-    }
-  }
-
-  /** A head may be missing it. */
-  snapshot(snapshot: MessageOf<'actor.snapshot'>): void {
-    this.#snapshots.set(snapshot.actor, snapshot);
-  }
-
-  /** To be told before the exits, with which actors begin anew. */
-  get snapshots(): readonly MessageOf<'actor.snapshot'>[] {
-    return [...this.#snapshots.values()];
-  }
-
-  /** A head has these. */
-  kept(snapshots: readonly MessageOf<'actor.snapshot'>[]): void {
-    for (const snapshot of snapshots) {
-      if (this.#snapshots.get(snapshot.actor) === snapshot) this.#snapshots.delete(snapshot.actor);
     }
   }
 
