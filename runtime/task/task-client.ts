@@ -245,6 +245,9 @@ export class TaskClient {
     const pool = new LeasePool<WorkerLease>({
       open: async (signal, near) => {
         const head = await this.#head();
+        if (near !== undefined && !head.linked) {
+          throw new RuntimeError('E_PEER_LOST', 'the head is away: leases that are held will do');
+        }
         const asked = near === undefined ? spec : { ...spec, near };
         const worker = await head.request<ActorProxy>(
           { kind: 'actor.create', spec: asked },
