@@ -23,6 +23,7 @@ export { ActorLostError, RemoteError, RuntimeError, type RuntimeErrorCode } from
 export { Head, type HeadOptions } from './head/head.js';
 export { type Change, type Journal, MemoryJournal, type Row } from './head/journal.js';
 export { LmdbJournal, type LmdbJournalOptions } from './head/lmdb-journal.js';
+export { RedisJournal, type RedisJournalOptions } from './head/redis-journal.js';
 export type { ClusterStatus } from './head/state.js';
 export type { ActorId, GroupId, JobId, NodeId, ProcessId } from './ids.js';
 export type { LabelSelector, Labels } from './labels.js';

@@ -1,6 +1,6 @@
 /** When a process began: a pid alone may be another process by now. */
 
-import { readFileSync } from 'node:fs';
+import { statOf } from './proc.js';
 
 export interface StartedProcess {
   readonly pid: number;
@@ -8,15 +8,10 @@ export interface StartedProcess {
   readonly startedAt: string;
 }
 
-/** Field 22 of /proc/PID/stat, counted after the parenthesised name; empty for a process that is gone or a zombie. */
+/** Empty for a process that is gone or a zombie. */
 export function startTime(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
-  } catch {
-    return '';
-  }
+  const stat = statOf(pid);
+  return stat && stat.state !== 'Z' ? stat.startedAt : '';
 }
 
 /** Whether it still runs. */

@@ -11,6 +11,7 @@ export interface SubmitOptions {
   readonly cwd?: string;
   readonly env?: readonly string[];
   readonly resources?: string;
+  readonly labelSelector?: string;
   readonly metadata?: string;
   readonly module?: string;
   readonly export?: string;
@@ -19,12 +20,15 @@ export interface SubmitOptions {
 
 /** @throws RuntimeError `E_OPTION`. */
 export function jobOf(words: readonly string[], options: SubmitOptions): JobOptions {
-  const { id, resources, metadata, module } = options;
+  const { id, resources, labelSelector, metadata, module } = options;
   const common = {
     ...(id === undefined ? {} : { id }),
     ...(resources === undefined
       ? {}
       : { resources: objectOf<number>('--resources', resources, 'number') as Resources }),
+    ...(labelSelector === undefined
+      ? {}
+      : { labelSelector: objectOf<string>('--label-selector', labelSelector, 'string') }),
     ...(metadata === undefined
       ? {}
       : { metadata: objectOf<string>('--metadata', metadata, 'string') }),

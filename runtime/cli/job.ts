@@ -54,6 +54,10 @@ function addSubmit(job: Command): void {
     .option('--cwd <folder>', 'folder of the node in which a command runs')
     .option('--env <name=value...>', 'environment of a command')
     .option('--resources <json>', 'held while it runs, such as {"cpu": 1} (default: nothing)')
+    .option(
+      '--label-selector <json>',
+      'only on nodes with such labels, such as {"zone": "eu-1"} (default: any node)',
+    )
     .option('--metadata <json>', 'shown with the job, such as {"team": "vision"}')
     .option('--module <file>', 'module with the function to call')
     .option('--export <name>', 'the function to call (default: main)')

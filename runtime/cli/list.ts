@@ -5,6 +5,7 @@ import type { Cluster } from '../client/cluster.js';
 import { RuntimeError } from '../errors.js';
 import type { ClusterStatus } from '../head/state.js';
 import type { TaskCount, TaskRun } from '../observe/reports.js';
+import { taskWorkerLabel } from '../wire/actor-spec.js';
 import { jobEndPhases } from '../wire/job-spec.js';
 import { amounts } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
@@ -142,7 +143,7 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
 };
 
 /** The head's label of a process that runs tasks. */
-const isTaskWorker = ({ label }: ActorStatus): boolean => label === 'task worker';
+const isTaskWorker = ({ label }: ActorStatus): boolean => label === taskWorkerLabel;
 
 const functionTable = (functions: readonly TaskCount[]): string =>
   table(

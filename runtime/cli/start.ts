@@ -1,28 +1,23 @@
 /** `patchbay start`: a head, or a node that joins one, in the foreground until it is told to stop. */
 
 import { availableParallelism, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { RuntimeError } from '../errors.js';
 import { defaultPort, Head } from '../head/head.js';
-import type { Journal } from '../head/journal.js';
-import { LmdbJournal } from '../head/lmdb-journal.js';
 import type { Labels } from '../labels.js';
 import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
-import { ensureToken, homeFolder, tokenFile } from '../token.js';
+import { ensureToken, tokenFile } from '../token.js';
 import { localAddressTowards } from '../wire/local-address.js';
 import type { TlsOptions } from '../wire/tls.js';
 import { Agent } from '../worker/agent.js';
 import { declaredGpus, detectGpus } from '../worker/gpus.js';
+import { type JournalOptions, journalFolder, openJournal } from './journal-place.js';
 import { enlist } from './machine.js';
 import { readToken } from './options.js';
 
-interface StartOptions {
+interface StartOptions extends JournalOptions {
   readonly head?: true;
-  /** `false` for `--no-journal`. */
-  readonly journal?: string | boolean;
-  readonly fresh?: boolean;
   readonly reconnectTimeout?: number;
   readonly host?: string;
   readonly port?: number;
@@ -62,8 +57,8 @@ export function addStart(program: Command): void {
       `file with the token (default: ${tokenFile()}, or PATCHBAY_TOKEN)`,
     )
     .option(
-      '--journal <folder>',
-      `where the head keeps the cluster, in case it is killed (default: ${journalFolder('PORT')})`,
+      '--journal <place>',
+      `where the head keeps the cluster, in case it is killed: a folder, or redis://host:port?name=NAME (default: PATCHBAY_JOURNAL, or ${journalFolder('PORT')})`,
     )
     .option('--no-journal', 'if the head is killed, the cluster has ended (default with --port 0)')
     .option('--fresh', 'forget the cluster of a head that was killed here')
@@ -111,14 +106,15 @@ async function startHead(options: StartOptions): Promise<void> {
   const file = options.tokenFile ?? tokenFile();
   const token = process.env['PATCHBAY_TOKEN'] ?? ensureToken(file);
   const tls = tlsOptions(options);
-  const journal = await openJournal(options, port);
+  const log = newLogger('head');
+  const journal = await openJournal(options, port, log);
   const head = await Head.start({
     host,
     port,
     token,
     ...(tls.cert === undefined && tls.key === undefined ? {} : { tls }),
     ...(journal ? { journal } : {}),
-    log: newLogger('head'),
+    log,
   });
   const url = reachable(head.address.url);
   const source = process.env['PATCHBAY_TOKEN'] ? 'PATCHBAY_TOKEN' : `${file} (mode 600)`;
@@ -137,30 +133,19 @@ async function startHead(options: StartOptions): Promise<void> {
   try {
     if (withNode) node.push(await startNode(options, url, token));
   } catch (error) {
-    await head[Symbol.asyncDispose]();
+    await head.leave();
     throw error;
   }
-  const ended = new Promise<never>(() => undefined);
-  await serve('head', [...node, { server: head, name: url, ended }]);
-}
-
-const journalFolder = (port: number | string): string =>
-  join(homeFolder(), 'journal', String(port));
-
-/** A port that is chosen anew each time is of no use to a head that comes back. */
-async function openJournal(
-  { journal, fresh = false }: StartOptions,
-  port: number,
-): Promise<Journal | undefined> {
-  if (journal === false || (port === 0 && typeof journal !== 'string')) return undefined;
-  const folder = typeof journal === 'string' ? journal : journalFolder(port);
-  return LmdbJournal.open(folder, { fresh });
+  const { ended } = head;
+  await serve('head', [...node, { server: head, leave: () => head.leave(), name: url, ended }]);
 }
 
 interface Started {
   readonly server: AsyncDisposable;
+  /** Instead of its disposal when one of them had to end by itself. */
+  readonly leave?: () => Promise<void>;
   readonly name: string;
-  readonly ended: Promise<string>;
+  readonly ended: Promise<RuntimeError>;
 }
 
 async function startNode(options: StartOptions, headUrl: string, token: string): Promise<Started> {
@@ -186,7 +171,8 @@ async function startNode(options: StartOptions, headUrl: string, token: string):
   const shown = offer.filter(([, units]) => units > 0).map(([what, units]) => `${units} ${what}`);
   console.log(`Node ${agent.name} joined ${headUrl} with ${shown.join(', ')}`);
   for (const gpu of gpus) console.log(`  GPU ${gpu.index}: ${gpu.name}, ${gpu.memoryMb} MB`);
-  return { server: agent, name: agent.name, ended: agent.ended };
+  const ended = agent.ended.then((why) => new RuntimeError('E_PEER_LOST', why));
+  return { server: agent, name: agent.name, ended };
 }
 
 /** Until told to stop, or until the first server has to end by itself; then all end, in order. */
@@ -197,9 +183,12 @@ async function serve(role: 'head' | 'node', servers: readonly Started[]): Promis
     process.once('SIGTERM', () => resolve(undefined));
   });
   const why = await Promise.race([told, ...servers.map(({ ended }) => ended)]);
-  for (const { server } of servers) await server[Symbol.asyncDispose]();
+  for (const { server, leave } of servers) {
+    if (why && leave) await leave();
+    else await server[Symbol.asyncDispose]();
+  }
   delist();
-  if (why !== undefined) throw new RuntimeError('E_PEER_LOST', why);
+  if (why) throw why;
 }
 
 /** A head that listens everywhere is reached at this machine's first address. */

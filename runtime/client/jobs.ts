@@ -4,7 +4,9 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RuntimeError } from '../errors.js';
 import type { JobId } from '../ids.js';
+import { type LabelSelector, requireSelector } from '../labels.js';
 import type { ReadLogOptions } from '../observe/driver-logs.js';
+import { jobBookLimits } from '../observe/log-book.js';
 import { jobSource, type OutputLine } from '../observe/reports.js';
 import { type Resources, toQuantities } from '../resources.js';
 import type { JobEntry, JobStatus } from '../wire/job-spec.js';
@@ -20,6 +22,8 @@ interface CommonOptions {
   readonly id?: string;
   /** Held by the entry point itself, as long as it runs. @default {}: it fits on any node */
   readonly resources?: Resources;
+  /** Only on nodes whose labels are so, as for tasks. @default any node */
+  readonly labelSelector?: LabelSelector;
   /** Shown with the job, and of no meaning to the cluster. @default {} */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -44,9 +48,6 @@ interface ModuleOptions extends CommonOptions, BundleOptions {
 
 export type JobOptions = CommandOptions | ModuleOptions;
 
-/** As much as is kept. */
-const allLines = 10_000;
-
 export class Jobs {
   readonly #head: () => Promise<Peer>;
   readonly #upload: (module: URL, options: BundleOptions) => Promise<LoadedCode>;
@@ -65,9 +66,10 @@ export class Jobs {
    * @throws RuntimeError `E_NO_ROOM` if no node can ever hold it, `E_NAME_TAKEN`, `E_OPTION`, `E_BUNDLE`, `E_EXPORT`.
    */
   async submit(options: JobOptions): Promise<JobId> {
-    const { id = '', resources = {}, metadata = {} } = options;
-    const entry = await this.#entryOf(options);
-    const spec = { entry, resources: toQuantities(resources), metadata };
+    const { id = '', resources = {}, labelSelector, metadata = {} } = options;
+    const where = labelSelector ? { labelSelector: requireSelector(labelSelector) } : {};
+    const held = toQuantities(resources);
+    const spec = { entry: await this.#entryOf(options), resources: held, ...where, metadata };
     return (await this.#head()).request<JobId>({ kind: 'job.submit', job: id, spec });
   }
 
@@ -96,7 +98,7 @@ export class Jobs {
    * @throws RuntimeError `E_JOB_UNKNOWN`.
    */
   async *logs(id: string, options: ReadLogOptions = {}): AsyncGenerator<OutputLine> {
-    const { tail = allLines, follow = false, signal } = options;
+    const { tail = jobBookLimits.lines, follow = false, signal } = options;
     const lists = (await this.#head()).stream<readonly OutputLine[]>(
       { kind: 'log.read', actor: jobSource(id as JobId), tail, follow },
       signal ? { signal } : {},

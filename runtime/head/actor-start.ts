@@ -18,12 +18,15 @@ export function placeActor(turn: Turn, actor: ActorRecord): void {
   }
   const placement = placeOne([...turn.state.nodes.values()], spec.resources, {
     strategy: spec.schedulingStrategy,
+    near: spec.near,
     labels: spec.labelSelector,
   });
   if (placement.ok) {
     startActor(turn, actor, claim(placement.place, placement.place.id, spec.resources));
   } else if (placement.never) {
     refuse(turn, actor, `no node can hold ${actor.label}: ${placement.why.join('; ')}`);
+  } else if (spec.near !== undefined) {
+    refuse(turn, actor, `no room for ${actor.label} now: ${placement.why.join('; ')}`);
   } else {
     actor.state = { ...actor.state, why: placement.why };
   }

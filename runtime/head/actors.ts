@@ -2,7 +2,7 @@
 
 import { RuntimeError } from '../errors.js';
 import { type ActorId, newActorId, type ProcessId } from '../ids.js';
-import { type ActorSpec, defaultNamespace } from '../wire/actor-spec.js';
+import { type ActorSpec, defaultNamespace, taskWorkerLabel } from '../wire/actor-spec.js';
 import { ActorRef } from '../wire/address.js';
 import type { MessageOf } from '../wire/messages.js';
 import { endActor } from './actor-end.js';
@@ -85,10 +85,16 @@ export function findActor(
   turn.fail(request, new RuntimeError('E_NAME_UNKNOWN', `no living actor named ${name}${place}`));
 }
 
-export function keepSnapshot(turn: Turn, { actor: id, state }: MessageOf<'actor.snapshot'>): void {
+export function keepSnapshot(
+  turn: Turn,
+  from: ProcessId,
+  { actor: id, state }: MessageOf<'actor.snapshot'>,
+): void {
   const actor = turn.state.actors.get(id);
   // After a restart of the head it may come before the news that the actor is alive.
   if (!actor || !('claim' in actor.state)) return;
+  // It lives elsewhere by now.
+  if (turn.state.nodes.get(actor.state.claim.node)?.agent !== from) return;
   actor.snapshot = state;
   turn.touched.snapshots.add(id);
 }
@@ -135,7 +141,7 @@ function named(
 }
 
 function labelOf({ exportName, name }: ActorSpec): string {
-  const what = exportName === '' ? 'task worker' : exportName;
+  const what = exportName === '' ? taskWorkerLabel : exportName;
   return name === undefined ? what : `${what} "${name}"`;
 }
 

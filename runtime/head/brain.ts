@@ -88,7 +88,7 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
       actorAlive(turn, message);
       return;
     case 'actor.snapshot':
-      keepSnapshot(turn, message);
+      keepSnapshot(turn, from, message);
       return;
     case 'actor.waiting':
       lendProcessors(turn, message.actor, message.waiting);

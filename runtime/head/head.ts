@@ -40,10 +40,14 @@ export class Head implements AsyncDisposable {
   readonly #observer: HeadObserver;
   #ticks: NodeJS.Timeout | undefined;
 
-  private constructor({ token, tls, journal, log }: HeadOptions) {
+  /** Settles with the reason if the head has to end by itself: `leave` it then. */
+  readonly ended: Promise<RuntimeError>;
+
+  private constructor({ token, tls, log }: HeadOptions, memory: HeadMemory) {
     this.#log = log;
-    this.#memory = new HeadMemory(journal, log);
-    const { cluster, epoch, state } = this.#memory;
+    this.#memory = memory;
+    const { cluster, epoch, state, lost } = memory;
+    this.ended = lost;
     const jobs = new JobApi(() => this.#endpoint.to(this.#endpoint.address));
     this.#endpoint = new Endpoint({
       role: 'head',
@@ -74,7 +78,7 @@ export class Head implements AsyncDisposable {
       if (options.tls && options.tls.cert === undefined) {
         throw new RuntimeError('E_TLS', 'a head that speaks TLS needs a certificate and its key');
       }
-      head = new Head(options);
+      head = new Head(options, await HeadMemory.open(journal, options.log));
       await head.#endpoint.listen({ host, port });
     } catch (error) {
       await (head ? head.#memory.release() : journal?.close());
@@ -91,10 +95,21 @@ export class Head implements AsyncDisposable {
 
   /** Ends the cluster: everybody hears that the head will not be back. */
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#ticks);
-    this.#observer.close();
+    this.#rest();
     await this.#endpoint.close('the head stops');
     await this.#memory.forget();
+  }
+
+  /** Ends the head. A cluster that is not its own to end waits for the next one, as if this one had been killed. */
+  async leave(): Promise<void> {
+    this.#rest();
+    await this.#endpoint.close('the head leaves', { isMeant: !this.#memory.isShared });
+    await this.#memory.release();
+  }
+
+  #rest(): void {
+    clearInterval(this.#ticks);
+    this.#observer.close();
   }
 
   #message(peer: Peer, message: Message): void {
@@ -105,6 +120,9 @@ export class Head implements AsyncDisposable {
         return;
       case 'code.put':
         this.#answer(peer, message.id, () => this.#memory.codes.put(message.code, message));
+        return;
+      case 'told.kept':
+        this.#answer(peer, message.id, () => null);
         return;
       case 'code.get':
         this.#answer(peer, message.id, () => this.#memory.codes.get(message.code));
@@ -125,13 +143,16 @@ export class Head implements AsyncDisposable {
   #step(event: HeadEvent): void {
     const { effects, touched } = step(this.#memory.state, event);
     this.#memory.keep(touched);
-    for (const { to, send } of effects) this.#endpoint.peers.get(to)?.send(send);
+    this.#memory.whenKept(() => {
+      for (const { to, send } of effects) this.#endpoint.peers.get(to)?.send(send);
+    });
     this.#observer.stepped(event, effects);
   }
 
   #answer(peer: Peer, id: number, body: () => unknown): void {
     try {
-      peer.send({ kind: 'reply', id, value: body() ?? null });
+      const value = body() ?? null;
+      this.#memory.whenKept(() => peer.send({ kind: 'reply', id, value }));
     } catch (error) {
       peer.send({ kind: 'error', id, error: toWireError(error) });
     }

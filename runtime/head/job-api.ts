@@ -7,6 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { RuntimeError, toWireError } from '../errors.js';
 import type { JobId } from '../ids.js';
+import { requireSelector } from '../labels.js';
+import { jobBookLimits } from '../observe/log-book.js';
 import { jobSource, type OutputLine } from '../observe/reports.js';
 import { toQuantities } from '../resources.js';
 import type { JobEntry } from '../wire/job-spec.js';
@@ -21,6 +23,7 @@ const submission = z.strictObject({
   cwd: z.string().optional(),
   env: texts.optional(),
   resources: z.record(z.string(), z.number()).optional(),
+  labelSelector: texts.optional(),
   metadata: texts.optional(),
 });
 
@@ -32,8 +35,6 @@ const statuses: Readonly<Record<string, number>> = {
   E_NAME_TAKEN: 409,
   E_NO_ROOM: 422,
 };
-
-const allLines = 10_000;
 
 type Method = 'GET' | 'POST' | 'DELETE';
 interface Call {
@@ -119,6 +120,7 @@ export class JobApi {
       cwd,
       env = {},
       resources = {},
+      labelSelector,
       metadata = {},
     } = parsed(await readBody(request));
     const entry: JobEntry = {
@@ -127,7 +129,12 @@ export class JobApi {
       env,
       ...(cwd === undefined ? {} : { cwd }),
     };
-    const spec = { entry, resources: toQuantities(resources), metadata };
+    const spec = {
+      entry,
+      resources: toQuantities(resources),
+      ...(labelSelector ? { labelSelector: requireSelector(labelSelector) } : {}),
+      metadata,
+    };
     const job = await this.#head().request({ kind: 'job.submit', job: id, spec }, { signal });
     send(response, 201, { id: job });
   }
@@ -147,7 +154,7 @@ export class JobApi {
   }
 
   async #logs({ response, query, signal }: Call, job: JobId): Promise<void> {
-    const tail = Number(query.get('tail') ?? allLines);
+    const tail = Number(query.get('tail') ?? jobBookLimits.lines);
     if (!Number.isSafeInteger(tail) || tail < 0) {
       throw new RuntimeError('E_OPTION', `tail ${query.get('tail')} must be a whole number from 0`);
     }

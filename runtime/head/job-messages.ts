@@ -6,6 +6,7 @@ import { jobList } from './job-status.js';
 import {
   deleteJob,
   endJob,
+  jobOf,
   jobStarted,
   joinJob,
   killJob,
@@ -47,7 +48,7 @@ export function serveJob(turn: Turn, from: ProcessId, message: ToHeadOfJobs): vo
       jobStarted(turn, message);
       return;
     case 'job.exited': {
-      const job = turn.state.jobs.get(message.job);
+      const job = jobOf(turn, message);
       if (job && 'claim' in job.state) endJob(turn, job, message.end);
       return;
     }

@@ -19,6 +19,7 @@ export function jobStatus(state: HeadState, job: JobRecord, at: number): JobStat
     phase: phaseOf(job),
     entrypoint: entrypointOf(spec.entry),
     resources: toResources(spec.resources),
+    ...(spec.labelSelector ? { labelSelector: spec.labelSelector } : {}),
     metadata: spec.metadata,
     submittedAt,
     ...placeAndTimes(state, job, at),

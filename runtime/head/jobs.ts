@@ -5,17 +5,13 @@ import { RuntimeError } from '../errors.js';
 import { type JobId, newJobId, type ProcessId } from '../ids.js';
 import type { JobEnd, JobSpec } from '../wire/job-spec.js';
 import type { MessageOf } from '../wire/messages.js';
+import { whyWrong } from './job-check.js';
 import { jobStatus } from './job-status.js';
 import { endOwned } from './owners.js';
-import { placeOne } from './place.js';
+import { type Placement, placeOne } from './place.js';
 import { claim, release } from './room.js';
-import { type Claim, type JobRecord, madeBy, type Request } from './state.js';
+import { type Claim, type JobRecord, madeBy, type NodeRecord, type Request } from './state.js';
 import type { Turn } from './turn.js';
-
-/** On a command line an id that began with a dash would be taken for an option; a slash would end it in a URL. */
-const idShape = /^[A-Za-z0-9][\w.-]{0,99}$/;
-/** More does not fit into a process's environment, or is no command. */
-const maxCharacters = 128 * 1024;
 
 export function submitJob(
   turn: Turn,
@@ -40,7 +36,7 @@ export function submitJob(
     else turn.fail(request, new RuntimeError('E_NAME_TAKEN', text));
     return;
   }
-  const placement = placeOne([...turn.state.nodes.values()], spec.resources);
+  const placement = placeOf(turn, spec);
   if (!placement.ok && placement.never) {
     turn.fail(request, new RuntimeError('E_NO_ROOM', noRoom(placement.why)));
     return;
@@ -60,34 +56,16 @@ export function submitJob(
   turn.hasChanged = true;
 }
 
-function whyWrong(id: string, { entry, metadata }: JobSpec): string | undefined {
-  if (id !== '' && !idShape.test(id)) {
-    return 'a job id is made of letters, digits, "_", "." and "-", begins with a letter or digit and has at most 100';
-  }
-  if (JSON.stringify(metadata).length > maxCharacters) return 'the metadata of a job is too long';
-  if (JSON.stringify(entry).length > maxCharacters) {
-    return `a job's entry point, environment and arguments may have ${maxCharacters} characters together`;
-  }
-  if (entry.kind === 'module') return undefined;
-  const { command, cwd = '/', env } = entry;
-  if (command.trim() === '') return 'the command of a job is empty';
-  if (!cwd.startsWith('/')) return `cwd ${cwd} must be an absolute path: it is one of the node`;
-  for (const name of Object.keys(env)) {
-    if (!/^[A-Za-z_]\w*$/.test(name)) return `env ${name}: no name of an environment variable`;
-  }
-  const texts = [command, cwd, ...Object.values(env)];
-  return texts.some((text) => text.includes('\0'))
-    ? 'a command cannot hold a zero byte'
-    : undefined;
-}
-
 const noRoom = (why: readonly string[]): string => `no node can hold the job: ${why.join('; ')}`;
+
+const placeOf = ({ state }: Turn, spec: JobSpec): Placement<NodeRecord> =>
+  placeOne([...state.nodes.values()], spec.resources, { labels: spec.labelSelector });
 
 /** Give a pending job its place, leave it pending, or fail it if no node is left that could hold it. */
 export function placeJob(turn: Turn, job: JobRecord): void {
   if (job.state.phase !== 'pending') return;
   const { resources } = job.spec;
-  const placement = placeOne([...turn.state.nodes.values()], resources);
+  const placement = placeOf(turn, job.spec);
   if (placement.ok) {
     startJob(turn, job, claim(placement.place, placement.place.id, resources));
   } else if (placement.never) {
@@ -102,18 +80,24 @@ export function startJob(turn: Turn, job: JobRecord, taken: Claim): void {
   job.state = { phase: 'starting', claim: taken };
   turn.touched.jobs.add(job.id);
   const gpus = [...taken.gpus.keys()];
-  turn.send(node.agent, { kind: 'job.start', job: job.id, spec: job.spec, gpus });
+  const { id, submittedAt, spec } = job;
+  turn.send(node.agent, { kind: 'job.start', job: id, submittedAt, spec, gpus });
 }
 
-export function jobStarted(
-  turn: Turn,
-  { job: id, members }: Omit<MessageOf<'job.started'>, 'kind'>,
-): void {
+/** The job of which an agent speaks, unless that is an earlier one with the same id. */
+export function jobOf(turn: Turn, { job: id, submittedAt }: ToldOfJob): JobRecord | undefined {
   const job = turn.state.jobs.get(id);
+  return job?.submittedAt === submittedAt ? job : undefined;
+}
+
+type ToldOfJob = Pick<MessageOf<'job.exited'>, 'job' | 'submittedAt'>;
+
+export function jobStarted(turn: Turn, told: Omit<MessageOf<'job.started'>, 'kind'>): void {
+  const job = jobOf(turn, told);
   if (job?.state.phase !== 'starting') return;
   job.state = { phase: 'running', claim: job.state.claim, startedAt: turn.at };
-  turn.touched.jobs.add(id);
-  for (const process of members) turn.state.members.set(process, id);
+  turn.touched.jobs.add(job.id);
+  for (const process of told.members) turn.state.members.set(process, job.id);
 }
 
 /** A driver that the job has started. */

@@ -6,6 +6,7 @@ import type { MessageOf } from '../wire/messages.js';
 import { actorExited } from './actor-end.js';
 import { endJob } from './jobs.js';
 import { rejoinNode } from './rejoin.js';
+import { idleGpus } from './room.js';
 import type { NodeRecord } from './state.js';
 import type { Turn } from './turn.js';
 
@@ -34,7 +35,7 @@ export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.j
     free: resources,
     gpus,
     labels,
-    gpuFree: new Map(gpus.map(({ uuid }) => [uuid, 10_000])),
+    gpuFree: idleGpus(gpus),
     beatAt: turn.at,
     lagMs: 0,
     awayUntil: undefined,

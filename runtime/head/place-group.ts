@@ -1,7 +1,7 @@
 /** A node for each bundle of a placement group. Pure. */
 
 import { type LabelSelector, mismatch } from '../labels.js';
-import type { Quantities } from '../resources.js';
+import { plus, type Quantities, shortage } from '../resources.js';
 import type { GroupStrategy } from '../wire/actor-spec.js';
 import { emptyCluster, isHere, notBack, type Placement } from './place.js';
 import { idleRoom, misfit, type Room, takeFrom, whole } from './room.js';
@@ -80,8 +80,31 @@ function spreadOver(
   if (placeFrom(0)) return { ok: true, place: chosen };
   // A share goes to the fullest GPU that has it; other splits are not tried.
   const shares = bundles.filter(({ gpu = 0 }) => gpu > 0 && gpu < whole).length;
-  const certain = tries < maxTries && shares < 2;
-  return { ok: false, certain, why: why ?? ['too many ways to place it'] };
+  if (tries < maxTries && shares < 2) return { ok: false, certain: true, why: why ?? [] };
+  const hopeless = whyHopeless(nodes.map(roomOf), bundles, strategy);
+  if (hopeless.length > 0) return { ok: false, certain: true, why: hopeless };
+  return { ok: false, certain: false, why: why ?? ['too many ways to place it'] };
+}
+
+/** Why no way of placing the bundles can do, as far as sums tell; empty if they do not. */
+function whyHopeless(
+  rooms: readonly Room[],
+  bundles: readonly Quantities[],
+  strategy: GroupStrategy,
+): readonly string[] {
+  if (strategy === 'strict-spread' && bundles.length > rooms.length) {
+    return [`${bundles.length} bundles need as many nodes, there are ${rooms.length}`];
+  }
+  const alone = bundles.findIndex((need) => rooms.every((room) => misfit(need, room).length > 0));
+  if (alone >= 0) return [`bundle ${alone} fits on no node, even alone`];
+  const lacks = shortage(bundles.reduce(plus, {}), rooms.map(({ free }) => free).reduce(plus, {}));
+  if (lacks.length > 0) return lacks.map((lack) => `all bundles together: ${lack}`);
+  // Above half a GPU no two share one.
+  const own = bundles.map(({ gpu = 0 }) => (gpu > whole / 2 ? Math.ceil(gpu / whole) : 0));
+  const needed = own.reduce((sum, gpus) => sum + gpus, 0);
+  const there = rooms.flatMap(({ gpuFree }) => [...gpuFree.values()]);
+  const free = there.filter((units) => units > whole / 2).length;
+  return needed > free ? [`${needed} GPUs are needed, there are ${free}`] : [];
 }
 
 const sizeOf = (need: Quantities): number => Math.max(0, ...Object.values(need));

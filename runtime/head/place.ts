@@ -1,5 +1,6 @@
 /** Where an actor fits. Pure: nodes and needs in, a place or the reasons against every node out. */
 
+import type { NodeId } from '../ids.js';
 import { type LabelSelector, mismatch } from '../labels.js';
 import { type Quantities, utilisation } from '../resources.js';
 import type { SchedulingStrategy } from '../wire/actor-spec.js';
@@ -22,6 +23,8 @@ export const notBack = 'not back since the head was restarted';
 export interface NodeWish {
   /** @default 'spread' */
   readonly strategy?: SchedulingStrategy | undefined;
+  /** On this node, whatever the strategy. */
+  readonly near?: NodeId | undefined;
   readonly labels?: LabelSelector | undefined;
 }
 
@@ -29,12 +32,13 @@ export interface NodeWish {
 export function placeOne(
   nodes: readonly NodeRecord[],
   need: Quantities,
-  { strategy = 'spread', labels = {} }: NodeWish = {},
+  { strategy = 'spread', near, labels = {} }: NodeWish = {},
 ): Placement<NodeRecord> {
-  const affinity = typeof strategy === 'string' ? undefined : strategy;
-  const candidates = affinity && !affinity.soft ? nodes.filter(isNode(affinity.node)) : nodes;
+  const affinity = typeof strategy === 'string' || strategy.soft ? undefined : strategy.node;
+  const only = near ?? affinity;
+  const candidates = only === undefined ? nodes : nodes.filter(isNode(only));
   if (candidates.length === 0) {
-    const why = affinity && nodes.length > 0 ? `node ${affinity.node} is not there` : emptyCluster;
+    const why = only !== undefined && nodes.length > 0 ? `node ${only} is not there` : emptyCluster;
     return { ok: false, never: true, why: [why] };
   }
   const reasons = (node: NodeRecord, room: Room): readonly string[] => [

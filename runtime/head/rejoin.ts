@@ -8,7 +8,7 @@ import type { Message, MessageOf } from '../wire/messages.js';
 import { actorExited, endActor, roomOf } from './actor-end.js';
 import { startActor } from './actor-start.js';
 import { actorAlive } from './actors.js';
-import { endJob, jobStarted, startJob } from './jobs.js';
+import { endJob, jobOf, jobStarted, startJob } from './jobs.js';
 import { endOwned } from './owners.js';
 import { isTaskWorker } from './records.js';
 import { take, whole } from './room.js';
@@ -60,16 +60,16 @@ function rejoinActors(turn: Turn, node: NodeRecord, { actors, exits }: Told): vo
 
 function rejoinJobs(turn: Turn, node: NodeRecord, { jobs, jobExits }: Told): void {
   const accounted = new Set<JobRecord>();
-  for (const { job: id, end } of jobExits) {
-    const job = turn.state.jobs.get(id);
-    if (job && isOn(job, node)) endJob(turn, job, end);
+  for (const exit of jobExits) {
+    const job = jobOf(turn, exit);
+    if (job && isOn(job, node)) endJob(turn, job, exit.end);
   }
-  for (const { job: id, members, isStarted } of jobs) {
-    const job = turn.state.jobs.get(id);
+  for (const living of jobs) {
+    const job = jobOf(turn, living);
     if (job) accounted.add(job);
-    if (isStarted) jobStarted(turn, { job: id, members });
+    if (living.isStarted) jobStarted(turn, living);
     const isWanted = job && isOn(job, node) && !job.isStopping;
-    if (!isWanted) turn.send(node.agent, { kind: 'job.stop', job: id });
+    if (!isWanted) turn.send(node.agent, { kind: 'job.stop', job: living.job });
   }
   for (const job of [...turn.state.jobs.values()]) {
     if (accounted.has(job) || !isOn(job, node) || !('claim' in job.state)) continue;

@@ -6,7 +6,7 @@ import type { ActorId, CodeId, GroupId, JobId, NodeId, ProcessId } from '../ids.
 import type { Code } from './code-store.js';
 import type { Row } from './journal.js';
 import { type ActorRow, type ClaimRow, type HeadRow, headKey, type JobRow } from './records.js';
-import { take } from './room.js';
+import { idleGpus, take } from './room.js';
 import {
   actorShape,
   codeShape,
@@ -107,7 +107,7 @@ function nodeOf(id: NodeId, row: Row, at: number, settings: BrainSettings): Node
     id,
     ...node,
     free: node.total,
-    gpuFree: new Map(node.gpus.map(({ uuid }) => [uuid, 10_000])),
+    gpuFree: idleGpus(node.gpus),
     beatAt: at,
     lagMs: 0,
     awayUntil: at + settings.rejoinTimeoutMs,

@@ -39,10 +39,14 @@ export function misfit(need: Quantities, room: Room): readonly string[] {
   return takeGpus(room, gpu) ? [] : [`no single GPU has ${gpu / whole} free`];
 }
 
+/** Free shares of GPUs of which nobody has any. */
+export const idleGpus = (gpus: NodeRecord['gpus']): Map<string, number> =>
+  new Map(gpus.map(({ uuid }) => [uuid, whole]));
+
 /** What a node has when nothing runs on it. */
 export const idleRoom = (node: NodeRecord): Room => ({
   free: node.total,
-  gpuFree: new Map(node.gpus.map(({ uuid }) => [uuid, whole])),
+  gpuFree: idleGpus(node.gpus),
 });
 
 /** What is left of a room, which stays as it is. */

@@ -2,6 +2,7 @@
 
 import { nanoid } from 'nanoid';
 import { RuntimeError } from '../errors.js';
+import type { NodeId } from '../ids.js';
 import { lost, pull } from '../store/pull.js';
 import { type Address, ObjectPlace } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
@@ -15,6 +16,8 @@ export interface HomeStore {
   readonly address: Address;
   /** Name of its node, for error texts. */
   readonly node: string;
+  /** Absent if it is a driver's. */
+  readonly nodeId?: NodeId;
 }
 
 export interface StoredValue {
@@ -75,7 +78,7 @@ export class SharedValues {
     const store = this.#endpoint.to(home.address);
     store.send({ kind: 'store.seal', key });
     store.send({ kind: 'store.unpin', keys: [key] });
-    return { place: new ObjectPlace(key, layout.bytes, home.node, home.address), exported };
+    return { place: placeIn(home, key, layout.bytes), exported };
   }
 
   /**
@@ -188,6 +191,9 @@ export class SharedValues {
     this.#allocated.delete(buffer);
     writeValue(packed, { offsets: [headerRoom] }, buffer, true);
     this.#endpoint.to(home.address).send({ kind: 'store.seal', key });
-    return new ObjectPlace(key, range.bytes, home.node, home.address);
+    return placeIn(home, key, range.bytes);
   }
 }
+
+const placeIn = ({ node, address, nodeId }: HomeStore, key: string, bytes: number): ObjectPlace =>
+  new ObjectPlace(key, bytes, node, address, nodeId);

@@ -1,6 +1,7 @@
 /** What an agent does for those who watch: passes lines on, counts, collects what its hosts have run. */
 
 import type { NodeId } from '../ids.js';
+import { taskWorkerLabel } from '../wire/actor-spec.js';
 import type { Message } from '../wire/messages.js';
 import type { Peer } from '../wire/peer.js';
 import type { RequestBody } from '../wire/pending.js';
@@ -120,7 +121,7 @@ export class AgentObserver {
 
   async #runs(limit: number): Promise<readonly TaskRun[]> {
     const living = await this.#ask<readonly TaskRun[]>({ kind: 'tasks.list', limit });
-    const ended = this.#ended.filter(({ label }) => label === 'task worker');
+    const ended = this.#ended.filter(({ label }) => label === taskWorkerLabel);
     const all = [...living.flat(), ...ended.flatMap((trace) => endedRuns(trace, limit))];
     const node = this.#agent.name;
     return newestRuns(all, limit).map((run) => ({ ...run, node }));

@@ -3,6 +3,7 @@
  * cannot show two calls that overlap without one lying within the other, so a host whose calls do has further threads.
  */
 
+import { taskWorkerLabel } from '../wire/actor-spec.js';
 import type { HostTrace, NodeTrace } from './reports.js';
 
 export interface TraceEvent {
@@ -54,7 +55,7 @@ function eventOf(
   const failed = host.failed[span] === 1;
   return {
     name: host.names[host.name[span]!] ?? '?',
-    cat: host.label === 'task worker' ? 'task' : 'actor',
+    cat: host.label === taskWorkerLabel ? 'task' : 'actor',
     ph: 'X',
     pid,
     tid,

@@ -1,38 +1,40 @@
 /** What processes use, as the kernel tells it; nothing where there is no /proc. */
 
-import { readFileSync } from 'node:fs';
+import { membersOf, sharesOf, sizesOf, statOf } from '../proc.js';
 
 export interface Usage {
   readonly cpuSeconds: number;
   readonly rssBytes: number;
 }
 
-/** Linux counts processor time in hundredths of a second, whatever its own clock. */
-const ticksPerSecond = 100;
-
 /** Undefined for a process that is gone. */
 export function usageOf(pid: number): Usage | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const rss = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    return { cpuSeconds: ticks / ticksPerSecond, rssBytes: Number(rss?.[1] ?? 0) * 1024 };
-  } catch {
-    return undefined;
-  }
+  const [stat, bytes] = [statOf(pid), sizesOf(pid)];
+  return stat && bytes && { cpuSeconds: stat.cpuSeconds, rssBytes: bytes('VmRSS') };
 }
 
 /** Resident memory that is the process's own, in bytes: what it shares with others would count once for each. */
 export function memoryOf(pid: number): number | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const bytes = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
-    return bytes('VmRSS') - bytes('RssShmem');
-  } catch {
-    return undefined;
-  }
+  const bytes = sizesOf(pid);
+  return bytes && bytes('VmRSS') - bytes('RssShmem');
+}
+
+/**
+ * The same of a whole process group, in bytes. What its processes share after a fork counts once; as that costs much to find out, it is
+ * done only if the sum would be above `limit`.
+ */
+export function memoryOfGroup(group: number, limit: number): number | undefined {
+  const members = membersOf(group);
+  if (!members) return memoryOf(group);
+  if (members.length === 0) return undefined;
+  const sum = members.reduce((bytes, pid) => bytes + (memoryOf(pid) ?? 0), 0);
+  if (sum <= limit) return sum;
+  return members.reduce((bytes, pid) => bytes + (ownShareOf(pid) ?? memoryOf(pid) ?? 0), 0);
+}
+
+function ownShareOf(pid: number): number | undefined {
+  const bytes = sharesOf(pid);
+  return bytes && bytes('Pss') - bytes('Pss_Shmem');
 }
 
 /** Processor time of a changing set of processes, which never falls: that of the dead counts as it was last seen. */

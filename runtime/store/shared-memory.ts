@@ -103,19 +103,28 @@ export function whyNone(): string | undefined {
   return typeof lib === 'string' ? lib : undefined;
 }
 
-/** Whether nobody holds the lock on a file, by which a store shows that it lives. True also where that cannot be known. */
-export function isUnlocked(file: string): boolean {
+/** Whether nobody holds the lock on a folder, by which whoever made it shows that he lives. True also where that cannot be known. */
+export function isUnlocked(folder: string): boolean {
   const lib = native();
   if (typeof lib === 'string') return true;
   let fd: number;
   try {
-    fd = openSync(file, 'r+');
+    fd = openSync(folder, 'r');
   } catch {
     return true;
   }
   const free = lib.flock(fd, lockNow) === 0;
   closeSync(fd);
   return free;
+}
+
+/** Until this process ends, or calls what is returned. Does nothing where there are no locks. */
+export function lockFolder(folder: string): () => void {
+  const lib = native();
+  if (typeof lib === 'string') return () => undefined;
+  const fd = openSync(folder, 'r');
+  lib.flock(fd, lockNow);
+  return () => closeSync(fd);
 }
 
 export class SharedMemory {
@@ -140,7 +149,6 @@ export class SharedMemory {
   /** New memory, which nothing is reserved for yet; or in words why there is none. */
   static create(file: string, bytes: number): SharedMemory | string {
     return SharedMemory.#open(file, 'wx+', (fd, lib) => {
-      lib.flock(fd, lockNow);
       ftruncateSync(fd, bytes);
       return new SharedMemory(lib, file, bytes, fd, true);
     });
@@ -201,7 +209,7 @@ export class SharedMemory {
     this.#lib.populate(this.#base + BigInt(offset), bytes, done);
   }
 
-  /** Let go of the lock. The mapping stays: views may live. */
+  /** The mapping stays: views may live. */
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
   }

@@ -1,9 +1,9 @@
 /** Objects on disk, a file each, in a folder that is made when the first one comes. */
 
-import { mkdirSync, rmSync } from 'node:fs';
 import { open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../errors.js';
+import { makeLockedFolder } from './store-folder.js';
 
 /** A disk is not filled beyond this share: others need it too. */
 const fullAt = 0.95;
@@ -18,7 +18,7 @@ type Look = (folder: string) => Promise<{
 export class SpillFolder {
   readonly #folder: string;
   readonly #look: Look;
-  #isMade = false;
+  #remove: (() => void) | undefined;
 
   constructor(folder: string, look: Look = (at) => statfs(at)) {
     this.#folder = folder;
@@ -27,8 +27,7 @@ export class SpillFolder {
 
   /** @throws RuntimeError `E_STORE_FULL` if the disk is nearly full or cannot be written to. */
   async write(key: string, bytes: Uint8Array): Promise<void> {
-    if (!this.#isMade) mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    this.#isMade = true;
+    this.#remove ??= makeLockedFolder(this.#folder);
     const { blocks, bavail, bsize } = await this.#look(this.#folder);
     if (bavail * bsize - bytes.byteLength < blocks * bsize * (1 - fullAt)) {
       const text = `the disk of ${this.#folder} is ${fullAt * 100} % full: make room there, set TMPDIR to another disk, or keep fewer objects`;
@@ -74,7 +73,7 @@ export class SpillFolder {
   }
 
   close(): void {
-    if (this.#isMade) rmSync(this.#folder, { recursive: true, force: true });
+    this.#remove?.();
   }
 
   /** Keys come from other processes: nothing in them may lead out of the folder. */

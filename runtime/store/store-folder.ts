@@ -3,12 +3,12 @@
  * killed is removed by the next store that starts on the machine.
  */
 
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { nanoid } from 'nanoid';
 import { startTime } from '../start-time.js';
-import { isUnlocked } from './shared-memory.js';
+import { isUnlocked, lockFolder } from './shared-memory.js';
 
 /** Where shared memory is, unless PATCHBAY_SHARED_MEMORY names another folder of that kind. */
 export function sharedRoot(): string {
@@ -29,12 +29,32 @@ export const isStoreFolder = (folder: string): boolean =>
 /** For what a driver's store has on disk; not made yet. */
 export const newSpillFolder = (): string => join(tmpdir(), `patchbay-spill-${ownName()}`);
 
-export function makeStoreFolder(folder: string): void {
-  mkdirSync(folder, { mode: 0o700 });
+/**
+ * Makes a folder that is locked as long as this process lives. It gets its name when it is: others who sweep at that moment must not take it for
+ * one that was left.
+ *
+ * @returns Removes it.
+ */
+export function makeLockedFolder(folder: string): () => void {
+  const nameless = join(dirname(folder), `.patchbay-new-${nanoid()}`);
+  mkdirSync(nameless, { mode: 0o700 });
+  let unlock: (() => void) | undefined;
+  try {
+    unlock = lockFolder(nameless);
+    renameSync(nameless, folder);
+  } catch (error) {
+    unlock?.();
+    removeFolder(nameless);
+    throw error;
+  }
+  return () => {
+    removeFolder(folder);
+    unlock?.();
+    unlock = undefined;
+  };
 }
 
-export const removeStoreFolder = (folder: string): void =>
-  rmSync(folder, { recursive: true, force: true });
+const removeFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true });
 
 /** Remove what dead processes left. */
 export function sweepStoreFolders(): void {
@@ -44,9 +64,9 @@ export function sweepStoreFolders(): void {
       if (pid === undefined || startTime(Number(pid)) === started) continue;
       const folder = join(root, name);
       // A process of another container that shares this memory has a pid that means nothing here, but it holds its lock.
-      if (!isUnlocked(join(folder, memoryName))) continue;
+      if (!isUnlocked(folder)) continue;
       try {
-        removeStoreFolder(folder);
+        removeFolder(folder);
       } catch {
         // Somebody else's: it is theirs to remove.
       }

@@ -7,7 +7,7 @@ import { messageOf } from '../errors.js';
 import type { MemoryRange } from '../wire/messages.js';
 import { RangePool } from './range-pool.js';
 import { SharedMemory, whyNone } from './shared-memory.js';
-import { makeStoreFolder, memoryName, removeStoreFolder, sharedRoot } from './store-folder.js';
+import { makeLockedFolder, memoryName, sharedRoot } from './store-folder.js';
 
 /** Of this machine's memory, unless a store is told otherwise. */
 const defaultShare = 0.3;
@@ -38,6 +38,7 @@ interface Opened {
 export class StoreMemory {
   readonly #options: StoreMemoryOptions;
   #opened: Opened | undefined;
+  #remove: (() => void) | undefined;
   #isClosed = false;
   #isShort = false;
 
@@ -98,7 +99,7 @@ export class StoreMemory {
     this.#isClosed = true;
     this.#opened?.memory.close();
     this.#opened = undefined;
-    removeStoreFolder(this.#options.folder);
+    this.#remove?.();
   }
 
   #open(): Opened | undefined {
@@ -123,7 +124,7 @@ export class StoreMemory {
       if (size < Math.min(bytes, minBytes)) {
         return `${sharedRoot()} has ${Math.floor((bavail * bsize) / 2 ** 20)} MiB free; give it more (docker run --shm-size)`;
       }
-      makeStoreFolder(folder);
+      this.#remove = makeLockedFolder(folder);
       return SharedMemory.create(join(folder, memoryName), size);
     } catch (error) {
       return messageOf(error);

@@ -3,13 +3,14 @@
 import type { Outbound } from '../actor/handle.js';
 import { placementSpec } from '../client/placement-options.js';
 import { RuntimeError } from '../errors.js';
-import type { CodeId } from '../ids.js';
-import { ObjectRef } from '../object/object-ref.js';
+import type { CodeId, NodeId } from '../ids.js';
+import type { ObjectRef } from '../object/object-ref.js';
 import type { Objects } from '../object/objects.js';
 import { defaultNamespace } from '../wire/actor-spec.js';
 import { type ActorRef, ObjectPlace } from '../wire/address.js';
 import type { Peer } from '../wire/peer.js';
 import { type ActorProxy, encodeValue } from '../wire/value.js';
+import { isRef, nearOf, resolved } from './arguments.js';
 import { isLost, type Lease, LeasePool } from './lease-pool.js';
 import { Lineage, type Origin, type Recipe } from './lineage.js';
 import { type TaskOptions, taskDefaults } from './task-options.js';
@@ -37,6 +38,10 @@ class WorkerLease implements Lease {
   constructor(ref: ActorRef, outbound: Outbound) {
     this.#ref = ref;
     this.#outbound = outbound;
+  }
+
+  get node(): NodeId {
+    return this.#ref.node;
   }
 
   call(name: string, args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
@@ -114,7 +119,7 @@ export class TaskClient {
     held.catch(() => undefined);
     try {
       const args = await Promise.race([resolved(task.args), givenUp]);
-      const lease = await Promise.race([this.#leaseFor(task, held), givenUp]);
+      const lease = await Promise.race([this.#leaseFor(task, args, held), givenUp]);
       yield* lease.stream(exportName, args, stop.signal);
     } catch (error) {
       if (isLost(error)) end(error);
@@ -126,12 +131,15 @@ export class TaskClient {
   }
 
   /** A lease for as long as `held` is open; if that rejects the lease is gone. */
-  #leaseFor(task: Task, held: Promise<void>): Promise<WorkerLease> {
+  #leaseFor(task: Task, args: readonly unknown[], held: Promise<void>): Promise<WorkerLease> {
     return new Promise((resolve, reject) => {
-      const used = this.#poolFor(task).submit((lease) => {
-        resolve(lease);
-        return held;
-      });
+      const used = this.#poolFor(task).submit(
+        (lease) => {
+          resolve(lease);
+          return held;
+        },
+        nearOf(task, args),
+      );
       used.catch(reject);
     });
   }
@@ -196,11 +204,14 @@ export class TaskClient {
     const pool = this.#poolFor(task);
     for (let failures = 0; ; failures++) {
       try {
-        return await pool.submit((lease) => {
-          // Given up while it waited: nobody wants the result.
-          if (stop.isStopped) return Promise.resolve();
-          return lease.call(task.exportName, args, stop.signal);
-        });
+        return await pool.submit(
+          (lease) => {
+            // Given up while it waited: nobody wants the result.
+            if (stop.isStopped) return Promise.resolve();
+            return lease.call(task.exportName, args, stop.signal);
+          },
+          nearOf(task, args),
+        );
       } catch (error) {
         const mayRetry = isLost(error) || (error instanceof Error && retryOn?.(error) === true);
         if (!mayRetry || stop.isStopped || (retries >= 0 && failures >= retries)) throw error;
@@ -232,9 +243,16 @@ export class TaskClient {
     const args = encodeValue([]);
     const spec = { code, exportName: '', args, ...placement, namespace, reusable };
     const pool = new LeasePool<WorkerLease>({
-      open: async (signal) => {
+      open: async (signal, near) => {
         const head = await this.#head();
-        const worker = await head.request<ActorProxy>({ kind: 'actor.create', spec }, { signal });
+        if (near !== undefined && !head.linked) {
+          throw new RuntimeError('E_PEER_LOST', 'the head is away: leases that are held will do');
+        }
+        const asked = near === undefined ? spec : { ...spec, near };
+        const worker = await head.request<ActorProxy>(
+          { kind: 'actor.create', spec: asked },
+          { signal },
+        );
         return new WorkerLease(worker.ref, this.#outbound);
       },
       ...(maxCalls === undefined ? {} : { maxCalls }),
@@ -242,22 +260,6 @@ export class TaskClient {
     this.#pools.set(key, pool);
     return pool;
   }
-}
-
-const isRef = (arg: unknown): arg is ObjectRef<unknown> => arg instanceof ObjectRef;
-
-/**
- * Refs among the arguments stand for their values; one that fails fails the task. What lies in a store is read by the
- * process that runs the task.
- */
-const resolved = (args: readonly unknown[]): Promise<readonly unknown[]> =>
-  args.some(isRef) ? waitedFor(args) : Promise.resolve(args);
-
-async function waitedFor(args: readonly unknown[]): Promise<readonly unknown[]> {
-  const found = await Promise.all(args.map((arg) => (isRef(arg) ? arg.settled() : undefined)));
-  return args.map((arg, place) =>
-    isRef(arg) && !(found[place] instanceof ObjectPlace) ? found[place] : arg,
-  );
 }
 
 function elementOf(value: unknown, place: number, count: number, { exportName }: Task): unknown {

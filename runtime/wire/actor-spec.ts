@@ -1,11 +1,14 @@
 /** What is asked for when an actor, or a placement group, is created. */
 
-import type { CodeId, GroupId } from '../ids.js';
+import type { CodeId, GroupId, NodeId } from '../ids.js';
 import type { LabelSelector } from '../labels.js';
 import type { Quantities } from '../resources.js';
 
 /** Where names are given and looked up unless another is named. */
 export const defaultNamespace = 'default';
+
+/** What a process that runs a module's functions as tasks is called. */
+export const taskWorkerLabel = 'task worker';
 
 /** What the head must know to place and start an actor. */
 export interface ActorSpec {
@@ -23,6 +26,8 @@ export interface ActorSpec {
   readonly bundle?: { readonly group: GroupId; readonly index: number };
   /** Which of the nodes that have room. @default 'spread' */
   readonly schedulingStrategy?: SchedulingStrategy;
+  /** On this node now, or refused at once: whoever asks will ask again without it. */
+  readonly near?: NodeId;
   /** Only nodes with such labels. */
   readonly labelSelector?: LabelSelector;
   /** Run the actor's code on a thread of its own, beside the host's links. @default what the class says */

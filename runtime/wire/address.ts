@@ -39,12 +39,15 @@ export class ObjectPlace {
   /** Name of the node, for error texts. */
   readonly node: string;
   readonly store: Address;
+  /** The node, for placement; a driver is none. */
+  readonly nodeId: NodeId | undefined;
 
-  constructor(key: string, bytes: number, node: string, store: Address) {
+  constructor(key: string, bytes: number, node: string, store: Address, nodeId?: NodeId) {
     this.key = key;
     this.bytes = bytes;
     this.node = node;
     this.store = store;
+    this.nodeId = nodeId;
   }
 }
 

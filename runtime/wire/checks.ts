@@ -84,6 +84,7 @@ const jobEntry: Check = (value) =>
 export const jobSpec: Check = record({
   entry: jobEntry,
   resources: quantities,
+  labelSelector: optional(labels),
   metadata: texts,
 });
 
@@ -111,6 +112,7 @@ export const actorSpec: Check = record({
       value === 'pack' ||
       (isObject(value) && text(value['node']) && optional(flag)(value['soft'])),
   ),
+  near: optional(text),
   labelSelector: optional(labels),
   thread: optional(flag),
   maxConcurrency: optional((value) => real(value) && (value as number) >= 1),
@@ -135,6 +137,11 @@ export const livingActor: Check = record({
 
 export const actorExit: Check = record({ actor: text, restarts: count, cause: error });
 
-export const livingJob: Check = record({ job: text, members: listOf(text), isStarted: flag });
+export const livingJob: Check = record({
+  job: text,
+  submittedAt: count,
+  members: listOf(text),
+  isStarted: flag,
+});
 
-export const jobExit: Check = record({ job: text, end: jobEnd });
+export const jobExit: Check = record({ job: text, submittedAt: count, end: jobEnd });

@@ -65,7 +65,7 @@ export interface EndpointOptions {
  * Machines are told apart by name: containers that share a kernel do not share a Unix socket's folder. Where the same name
  * means different machines, or one machine shall be taken for several, PATCHBAY_MACHINE says so.
  */
-const machine = process.env['PATCHBAY_MACHINE'] || hostname();
+export const machine: string = process.env['PATCHBAY_MACHINE'] || hostname();
 
 export class Endpoint {
   readonly hello: Hello;
@@ -216,11 +216,12 @@ export class Endpoint {
     }
   }
 
-  async close(why = 'closed'): Promise<void> {
+  /** @param options Unless it is meant, whoever waits for heads that are killed waits for another. */
+  async close(why = 'closed', { isMeant = true }: { isMeant?: boolean } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const redial of this.#redials) redial.abort();
-    for (const peer of [...this.#peers.values()]) peer.close(why);
+    for (const peer of [...this.#peers.values()]) peer.close(why, isMeant);
     await this.#listener.close();
     this.#sockets.close();
     if (this.#address?.unix) rmSync(this.#address.unix, { force: true });

@@ -1,6 +1,7 @@
 /** A job as it is submitted, as it ends, and as people read it. All of it is plain data. */
 
 import type { CodeId, JobId } from '../ids.js';
+import type { LabelSelector } from '../labels.js';
 import type { Quantities, Resources } from '../resources.js';
 
 /** What a job runs. */
@@ -27,6 +28,8 @@ export interface JobSpec {
   readonly entry: JobEntry;
   /** Held by the entry point itself, not by what it creates. */
   readonly resources: Quantities;
+  /** Only on nodes with such labels. */
+  readonly labelSelector?: LabelSelector;
   /** Of no meaning to the cluster. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -53,6 +56,8 @@ export interface JobStatus {
   /** The command, or the module's function with its arguments. */
   readonly entrypoint: string;
   readonly resources: Resources;
+  /** Present if it was given one. */
+  readonly labelSelector?: LabelSelector;
   readonly metadata: Readonly<Record<string, string>>;
   /** Name of the node on which it runs or ran. */
   readonly node?: string;

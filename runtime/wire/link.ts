@@ -25,7 +25,8 @@ export interface Link {
    * @throws RuntimeError `E_BACKPRESSURE` if the peer has stopped reading and the queue is full.
    */
   send(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void;
-  close(why: string): void;
+  /** @param isMeant Whether the other side shall not wait for another link. @default true */
+  close(why: string, isMeant?: boolean): void;
 }
 
 /** Two ends in one process. Frames are the encoded bytes, as between machines. */
@@ -71,12 +72,12 @@ class MemoryLink implements Link {
     else this.#waiting.push(bytes);
   }
 
-  close(why: string): void {
+  close(why: string, isMeant = true): void {
     if (this.#closed) return;
     this.#closed = true;
     setImmediate(() => {
-      this.#events?.closed(why, true);
-      this.#other?.close(why);
+      this.#events?.closed(why, isMeant);
+      this.#other?.close(why, isMeant);
     });
   }
 }

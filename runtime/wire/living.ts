@@ -32,6 +32,8 @@ export interface ActorExit {
 /** A job on a node. */
 export interface LivingJob {
   readonly job: JobId;
+  /** Tells it from another one that had the id before. */
+  readonly submittedAt: number;
   /** Processes that are known to work for it. */
   readonly members: readonly ProcessId[];
   readonly isStarted: boolean;
@@ -39,5 +41,6 @@ export interface LivingJob {
 
 export interface JobExit {
   readonly job: JobId;
+  readonly submittedAt: number;
   readonly end: JobEnd;
 }

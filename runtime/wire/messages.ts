@@ -104,6 +104,8 @@ export type ToHead =
   | { readonly kind: 'actor.kill'; readonly id: number; readonly actor: ActorId }
   /** What the actor goes on from if it is restarted: the newest counts. */
   | { readonly kind: 'actor.snapshot'; readonly actor: ActorId; readonly state: Uint8Array }
+  /** Answered when all that was told before is kept for the next head. */
+  | { readonly kind: 'told.kept'; readonly id: number }
   /** Answered with where the actor is now, or the cause of its death, once the head knows. */
   | {
       readonly kind: 'actor.verdict';
@@ -150,10 +152,11 @@ export type JobMessage =
   | { readonly kind: 'job.delete'; readonly id: number; readonly job: JobId }
   /** Driver → head: it works for this job, and what it creates ends with the job. */
   | { readonly kind: 'job.join'; readonly id: number; readonly job: JobId }
-  /** Head → agent. */
+  /** Head → agent. The id may have been that of another job, which was submitted at another time. */
   | {
       readonly kind: 'job.start';
       readonly job: JobId;
+      readonly submittedAt: number;
       readonly spec: JobSpec;
       readonly gpus: readonly string[];
     }
@@ -162,10 +165,16 @@ export type JobMessage =
   | {
       readonly kind: 'job.started';
       readonly job: JobId;
+      readonly submittedAt: number;
       readonly members: readonly ProcessId[];
     }
   /** Agent → head: none of its processes is left. */
-  | { readonly kind: 'job.exited'; readonly job: JobId; readonly end: JobEnd }
+  | {
+      readonly kind: 'job.exited';
+      readonly job: JobId;
+      readonly submittedAt: number;
+      readonly end: JobEnd;
+    }
   /** Head → what works for a job that has ended, wherever it has hidden. */
   | { readonly kind: 'job.over'; readonly job: JobId; readonly why: string };
 

@@ -129,11 +129,12 @@ export class Peer {
     this.#end(error);
   }
 
-  close(why: string): void {
+  /** @param isMeant Whether the other side shall not wait for another link. */
+  close(why: string, isMeant = true): void {
     this.#flush();
     const link = this.#link;
     this.#end(new RuntimeError('E_CLOSED', why));
-    link?.close(why);
+    link?.close(why, isMeant);
   }
 
   send(message: Message, lane: Lane = 'call'): void {

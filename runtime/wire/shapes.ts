@@ -130,10 +130,10 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'job.kill': { id: count, job: text },
   'job.delete': { id: count, job: text },
   'job.join': { id: count, job: text },
-  'job.start': { job: text, spec: jobSpec, gpus: listOf(text) },
+  'job.start': { job: text, submittedAt: count, spec: jobSpec, gpus: listOf(text) },
   'job.stop': { job: text },
-  'job.started': { job: text, members: listOf(text) },
-  'job.exited': { job: text, end: jobEnd },
+  'job.started': { job: text, submittedAt: count, members: listOf(text) },
+  'job.exited': { job: text, submittedAt: count, end: jobEnd },
   'job.over': { job: text, why: text },
   'store.allocate': { id: count, key: text, bytes: count, pid: count },
   'store.seal': { key: text },
@@ -153,6 +153,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
     jobExits: listOf(jobExit),
   },
   'tasks.list': { id: count, limit: count },
+  'told.kept': { id: count },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

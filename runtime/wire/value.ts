@@ -107,20 +107,22 @@ const readLocator = (fields: unknown): unknown => {
 addExtension({
   Class: ObjectPlace as never,
   type: refExtension + 6,
-  write: ({ key, bytes, node, store }: ObjectPlace) => [
+  write: ({ key, bytes, node, store, nodeId }: ObjectPlace) => [
     key,
     bytes,
     node,
     [store.process, store.machine, store.unix, store.url],
+    nodeId,
   ],
   read: (fields: unknown) => {
-    const [key, bytes, node, [process, machine, unix, url]] = fields as [
+    const [key, bytes, node, [process, machine, unix, url], nodeId] = fields as [
       string,
       number,
       string,
       [Address['process'], string, string, string],
+      ObjectPlace['nodeId'],
     ];
-    return new ObjectPlace(key, bytes, node, { process, machine, unix, url });
+    return new ObjectPlace(key, bytes, node, { process, machine, unix, url }, nodeId);
   },
 });
 addExtension({

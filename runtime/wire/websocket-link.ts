@@ -49,6 +49,8 @@ const others = lanes.slice(1);
 
 /** Of a WebSocket that is closed on purpose. */
 const meantCode = 1000;
+/** Of one that is to be dialled again: service restart. */
+const againCode = 1012;
 const prefixBytes = 8;
 /** Frames up to this go out in one message, copied behind their prefix; larger ones are sent from where they lie. */
 const inlineBytes = 16 * 1024;
@@ -135,9 +137,9 @@ export class WebSocketLink implements Link {
     this.#pump();
   }
 
-  close(why: string): void {
+  close(why: string, isMeant = true): void {
     if (this.#closed !== undefined) return;
-    this.#shut(meantCode, why);
+    this.#shut(isMeant ? meantCode : againCode, why);
     this.#end(why);
   }
 

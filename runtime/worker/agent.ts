@@ -23,6 +23,7 @@ import { MemoryWatch, machineOffer, type WatchedHost } from './memory-watch.js';
 import { NodeRoll } from './node-roll.js';
 import type { NodeSite } from './node-site.js';
 import { HostPool, type HostProcess } from './pool.js';
+import { UntoldSnapshots } from './untold-snapshots.js';
 
 export interface AgentOptions {
   /** `ws://host:port` of the head. */
@@ -71,6 +72,7 @@ export class Agent implements AsyncDisposable {
   readonly #jobs: JobRunner;
   readonly #actors: ActorRunner;
   readonly #roll = new NodeRoll();
+  readonly #snapshots = new UntoldSnapshots(() => this.#head);
   readonly #hosts: HostLinks;
   #head: Peer | undefined;
   #hasJoined = false;
@@ -164,7 +166,7 @@ export class Agent implements AsyncDisposable {
       reconnectTimeoutMs: timeoutMs = defaultReconnectMs,
     } = this.#options;
     const greeting = (): Message[] =>
-      this.#hasJoined ? [...this.#roll.takeMissed(), this.#roll.tell(this.id)] : [];
+      this.#hasJoined ? [...this.#snapshots.all, this.#roll.tell(this.id)] : [];
     this.#head = await this.#endpoint.connect(headUrl, { timeoutMs, greeting });
     const address = await this.#endpoint.listen({
       host: bind,
@@ -176,14 +178,17 @@ export class Agent implements AsyncDisposable {
       token,
       folder: this.#folder,
       bind,
-      store: { address, node: this.name },
+      store: { address, node: this.name, nodeId: this.id },
       storeFolder: this.#storeFolder,
       ...tlsOf(headUrl, this.#options.tls),
     };
     this.#pool = new HostPool(settings, prewarm);
     this.#memory = new MemoryWatch({
       hosts: () => this.#watched(),
-      kill: (pid, why) => this.#pool?.find(pid)?.kill(why, 'E_OUT_OF_MEMORY'),
+      kill: (pid, why) => {
+        const found = this.#pool?.find(pid) ?? this.#jobs.find(pid);
+        found?.kill(why, 'E_OUT_OF_MEMORY');
+      },
     });
     await this.#head.request({
       kind: 'node.join',
@@ -228,6 +233,7 @@ export class Agent implements AsyncDisposable {
       case 'actor.start':
         if (this.#isClosing) return;
         this.#roll.begins(message);
+        this.#snapshots.forget(message.actor);
         void this.#actors.start(message);
         return;
       case 'actor.stop':
@@ -235,7 +241,7 @@ export class Agent implements AsyncDisposable {
         return;
       case 'job.start':
         if (this.#isClosing) return;
-        this.#roll.jobBegins(message.job);
+        this.#roll.jobBegins(message);
         this.#jobs.start(message);
         return;
       case 'job.stop':
@@ -245,8 +251,7 @@ export class Agent implements AsyncDisposable {
         this.#end(message.why);
         return;
       case 'actor.snapshot':
-        if (this.#head?.linked) this.#head.send(message);
-        else this.#roll.missed(message);
+        this.#snapshots.tell(message);
         return;
       case 'host.ready':
         this.#hosts.ready(message.pid, peer);
@@ -266,10 +271,12 @@ export class Agent implements AsyncDisposable {
     if (pid !== undefined) this.#pool?.lost(pid, why);
   }
 
-  /** All hosts, with what their actors were given. */
+  /** All hosts and commands of jobs, with what they were given. */
   #watched(): readonly WatchedHost[] {
-    const busy = [...this.#actors.watched, ...this.#jobs.watched];
-    const known = new Map(busy.map((watched) => [watched.pid, watched]));
-    return (this.#pool?.pids ?? []).map((pid) => known.get(pid) ?? idleHost(pid));
+    const known = new Map(
+      [...this.#actors.watched, ...this.#jobs.watched].map((watched) => [watched.pid, watched]),
+    );
+    const hosts = (this.#pool?.pids ?? []).map((pid) => known.get(pid) ?? idleHost(pid));
+    return [...hosts, ...this.#jobs.commands];
   }
 }

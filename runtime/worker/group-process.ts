@@ -1,9 +1,9 @@
 /** A process that leads a group of its own, so that ending it ends whatever it started. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { RuntimeError } from '../errors.js';
 import type { Output } from '../observe/reports.js';
+import { membersOf } from '../proc.js';
 
 /** Lines of stderr kept for the death notice. */
 const tailLines = 20;
@@ -147,22 +147,8 @@ function isGroupAlive(group: number): boolean {
   } catch {
     return false;
   }
-  try {
-    return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isMember(name, group));
-  } catch {
-    return true;
-  }
-}
-
-/** Fields 3 and 5 of /proc/PID/stat: state and process group, counted after the parenthesised name. */
-function isMember(pid: string, group: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [state, , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(pgrp) === group && state !== 'Z';
-  } catch {
-    return false;
-  }
+  const members = membersOf(group);
+  return members === undefined || members.length > 0;
 }
 
 /** @param held Its memory when it was last looked at: `0.25 GiB`. */

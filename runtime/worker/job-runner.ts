@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { LinkLostError, messageOf, RuntimeError } from '../errors.js';
 import { type JobId, newActorId } from '../ids.js';
 import type { LogLimits } from '../observe/actor-log.js';
+import { jobBookLimits } from '../observe/log-book.js';
 import { type HostTrace, jobSource } from '../observe/reports.js';
 import type { Address } from '../wire/address.js';
 import type { JobEnd, JobEntry } from '../wire/job-spec.js';
@@ -46,12 +47,13 @@ const answerMs = 1_000;
 /** What a function returns is kept by the head. */
 const maxResult = 256 * 1024;
 /** As much as the head keeps of it may come at once. */
-const logLimits: Partial<LogLimits> = { burstLines: 10_000 };
+const logLimits: Partial<LogLimits> = { burstLines: jobBookLimits.lines };
 
 export class JobRunner {
   readonly #site: JobSite;
   readonly #jobs = new Map<JobId, Held>();
   readonly #hosts = new Map<HostProcess, WatchedHost>();
+  readonly #commands = new Map<GroupProcess, WatchedHost>();
 
   constructor(site: JobSite) {
     this.#site = site;
@@ -67,15 +69,25 @@ export class JobRunner {
     return [...this.#hosts.values()];
   }
 
+  /** For the same watch. */
+  get commands(): readonly WatchedHost[] {
+    return [...this.#commands.values()];
+  }
+
+  /** A command by the process that leads it. */
+  find(pid: number): GroupProcess | undefined {
+    return [...this.#commands.keys()].find((command) => command.pid === pid);
+  }
+
   start(start: MessageOf<'job.start'>): void {
-    const { job } = start;
+    const { job, submittedAt } = start;
     const stop = new AbortController();
     const output = this.#site.observer.begins(jobSource(job), `job ${job}`, logLimits);
     const done = this.#run({ start, output, stop: stop.signal }).then((end) => {
       this.#jobs.delete(job);
       // Its last lines leave before the news of its end.
       this.#site.observer.exited(jobSource(job));
-      this.#site.tellHead({ kind: 'job.exited', job, end });
+      this.#site.tellHead({ kind: 'job.exited', job, submittedAt, end });
     });
     this.#jobs.set(job, { stop, done });
   }
@@ -134,10 +146,15 @@ export class JobRunner {
     });
     child.onOutput = output;
     pool().watchOver(child);
+    const limitBytes = limitOf(start.spec.resources);
+    const since = performance.now();
+    this.#commands.set(child, { pid: child.pid, isGroup: true, limitBytes, role: 'unique', since });
     child.release();
-    tellHead({ kind: 'job.started', job: start.job, members: [] });
+    const { job, submittedAt } = start;
+    tellHead({ kind: 'job.started', job, submittedAt, members: [] });
     onAbort(stop, () => void child.endGently(graceMs));
     const exit = await child.exited;
+    this.#commands.delete(child);
     const known = exit.code === null ? {} : { exitCode: exit.code };
     return exit.code === 0
       ? { phase: 'succeeded', ...known }
@@ -168,7 +185,7 @@ export class JobRunner {
 
   /** Have the module loaded; what is left to do is the call. */
   async #prepare(
-    { start: { job, spec }, stop }: RunningJob,
+    { start: { job, submittedAt, spec }, stop }: RunningJob,
     { code, exportName, args }: Entry<'module'>,
     peer: Peer,
   ): Promise<Omit<MessageOf<'call'>, 'id'>> {
@@ -188,7 +205,7 @@ export class JobRunner {
     } as const;
     // A module may never come to its end.
     const address = await peer.request<Address>(begin, { signal: stop });
-    tellHead({ kind: 'job.started', job, members: [address.process] });
+    tellHead({ kind: 'job.started', job, submittedAt, members: [address.process] });
     const list = JSON.parse(args) as readonly unknown[];
     return { kind: 'call', actor, method: exportName, args: list, stream: false };
   }

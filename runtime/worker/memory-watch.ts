@@ -4,12 +4,15 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { memoryOf } from '../observe/process-usage.js';
+import { memoryOf, memoryOfGroup } from '../observe/process-usage.js';
+import { machineSizes } from '../proc.js';
 import type { Resources } from '../resources.js';
 
 /** A host as the watch sees it. */
 export interface WatchedHost {
   readonly pid: number;
+  /** It leads a process group of which all counts. @default false */
+  readonly isGroup?: boolean;
   /** What its actor was given; undefined if it was given no `memory`. */
   readonly limitBytes: number | undefined;
   /** What it is worth: one without an actor is started anew, one that can be retried only costs time. */
@@ -28,6 +31,8 @@ export interface MemoryWatchOptions {
   readonly kill: (pid: number, why: string) => void;
   /** Of one process, in bytes; undefined if it is gone. @default its resident memory without what it shares */
   readonly memoryOf?: (pid: number) => number | undefined;
+  /** Of a process group, exact if that may be above `limit`. @default the same */
+  readonly memoryOfGroup?: (group: number, limit: number) => number | undefined;
   /** @default the machine's, or the container's if that has less */
   readonly machine?: () => MachineMemory | undefined;
 }
@@ -71,7 +76,7 @@ export class MemoryWatch {
     const victim = leastLoss(watched);
     if (!victim) return;
     this.#relieved = now;
-    const held = inGib(this.#last.get(victim.pid) ?? 0);
+    const held = inGib(this.#last.get(victim.pid) ?? this.#read(victim) ?? 0);
     const machineHolds = `${inGib(memory.usedBytes)} of ${inGib(memory.totalBytes)}`;
     kill(victim.pid, `the machine ran short of memory, ${machineHolds} in use; it held ${held}`);
   }
@@ -81,13 +86,18 @@ export class MemoryWatch {
   }
 
   #measure(watched: readonly WatchedHost[]): void {
-    const read = this.#options.memoryOf ?? memoryOf;
     const living = new Set(watched.map(({ pid }) => pid));
     for (const pid of this.#last.keys()) if (!living.has(pid)) this.#last.delete(pid);
-    for (const pid of living) {
-      const bytes = read(pid);
-      if (bytes !== undefined) this.#last.set(pid, bytes);
+    for (const host of watched) {
+      // To find the members of a group is not for nothing.
+      const bytes = host.isGroup && host.limitBytes === undefined ? undefined : this.#read(host);
+      if (bytes !== undefined) this.#last.set(host.pid, bytes);
     }
+  }
+
+  #read({ pid, isGroup, limitBytes = Number.POSITIVE_INFINITY }: WatchedHost): number | undefined {
+    const { memoryOf: one = memoryOf, memoryOfGroup: all = memoryOfGroup } = this.#options;
+    return isGroup ? all(pid, limitBytes) : one(pid);
   }
 }
 
@@ -103,17 +113,12 @@ export const inGib = (bytes: number): string => `${(bytes / gib).toFixed(2)} GiB
 
 /** What the kernel says, and the container's limit if it is lower; undefined where there is no /proc. */
 export function machineMemory(): MachineMemory | undefined {
-  try {
-    const text = readFileSync('/proc/meminfo', 'utf8');
-    const bytes = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0) * 1024;
-    const totalBytes = bytes('MemTotal');
-    return (
-      containerMemory(totalBytes) ?? { totalBytes, usedBytes: totalBytes - bytes('MemAvailable') }
-    );
-  } catch {
-    return undefined;
-  }
+  const bytes = machineSizes();
+  if (!bytes) return undefined;
+  const totalBytes = bytes('MemTotal');
+  return (
+    containerMemory(totalBytes) ?? { totalBytes, usedBytes: totalBytes - bytes('MemAvailable') }
+  );
 }
 
 function containerMemory(machineBytes: number): MachineMemory | undefined {

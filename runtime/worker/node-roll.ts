@@ -17,17 +17,15 @@ export class NodeRoll {
   /** Oldest first. */
   readonly #exits: ActorExit[] = [];
   readonly #jobExits = new Map<JobId, JobExit>();
-  /** The last of each actor that was taken without a head to keep it. */
-  readonly #missed = new Map<ActorId, MessageOf<'actor.snapshot'>>();
 
   begins({ kind: _, snapshot: _s, spec, ...start }: MessageOf<'actor.start'>): void {
     this.#actors.set(start.actor, { ...start, spec: { ...spec, args: noBytes } });
   }
 
-  jobBegins(job: JobId): void {
+  jobBegins({ job, submittedAt }: MessageOf<'job.start'>): void {
     // An id that was free again may be that of another job.
     this.#jobExits.delete(job);
-    this.#jobs.set(job, { job, members: [], isStarted: false });
+    this.#jobs.set(job, { job, submittedAt, members: [], isStarted: false });
   }
 
   /** What the head is told meanwhile. */
@@ -48,30 +46,18 @@ export class NodeRoll {
         return;
       }
       case 'job.started': {
-        const { job, members } = message;
-        this.#jobs.set(job, { job, members, isStarted: true });
+        const { job, submittedAt, members } = message;
+        this.#jobs.set(job, { job, submittedAt, members, isStarted: true });
         return;
       }
       case 'job.exited': {
-        const { job, end } = message;
+        const { job, submittedAt, end } = message;
         this.#jobs.delete(job);
-        this.#jobExits.set(job, { job, end });
+        this.#jobExits.set(job, { job, submittedAt, end });
         this.#boundJobExits();
         return;
       }
     }
-  }
-
-  /** There is no head that could keep it now. */
-  missed(snapshot: MessageOf<'actor.snapshot'>): void {
-    this.#missed.set(snapshot.actor, snapshot);
-  }
-
-  /** To be told before the exits, with which actors begin anew. */
-  takeMissed(): readonly MessageOf<'actor.snapshot'>[] {
-    const missed = [...this.#missed.values()];
-    this.#missed.clear();
-    return missed;
   }
 
   #boundJobExits(): void {

@@ -16,17 +16,22 @@ export class RestartingCluster implements AsyncDisposable {
   readonly url: string;
   readonly nodes: Command[] = [];
   readonly #port: number;
+  readonly #headOptions: readonly string[];
   readonly #drivers: Cluster[] = [];
   #head: Command | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, headOptions: readonly string[]) {
     this.#port = port;
+    this.#headOptions = headOptions;
     this.url = `ws://127.0.0.1:${port}`;
   }
 
   /** @param cpus Of each node. */
-  static async start(cpus: readonly number[]): Promise<RestartingCluster> {
-    const opened = new RestartingCluster(await freePort());
+  static async start(
+    cpus: readonly number[],
+    ...headOptions: readonly string[]
+  ): Promise<RestartingCluster> {
+    const opened = new RestartingCluster(await freePort(), headOptions);
     await opened.startHead();
     await Promise.all(cpus.map((amount, index) => opened.startNode(`n${index}`, amount)));
     return opened;
@@ -37,7 +42,8 @@ export class RestartingCluster implements AsyncDisposable {
   }
 
   async startHead(...options: readonly string[]): Promise<void> {
-    this.#head = this.terminal.start('start', '--head', '--port', String(this.#port), ...options);
+    const where = ['--port', String(this.#port), ...this.#headOptions];
+    this.#head = this.terminal.start('start', '--head', ...where, ...options);
     await this.#head.printed(/patchbay stop/);
   }
 

@@ -167,6 +167,45 @@ test.serial('what ended while the head was away is told after it is back', async
   await until('all resources are free again', () => isFree(driver));
 });
 
+test.serial(
+  'while the head is away, tasks run on leases that are held, wherever their arguments are',
+  async (t) => {
+    await using opened = await RestartingCluster.start([1, 1]);
+    const driver = await opened.connect();
+    const lib = await driver.load<typeof import('../../fixtures/actors/stored.js')>(
+      new URL('../../fixtures/actors/stored.js', import.meta.url),
+    );
+    const numbers = lib.ramp.with({ schedulingStrategy: { node: 'n0' } })(300_000);
+    await numbers.settled();
+    await lib.Reader.create({ resources: { cpu: 1 }, schedulingStrategy: { node: 'n0' } });
+    t.is(await lib.nodeName(), 'n1');
+    // So that the lease is kept.
+    let isOver = false;
+    const busy = (async () => {
+      while (!isOver) await lib.nodeName();
+    })();
+    await opened.killHead();
+    await until('the driver knows', async () => {
+      const options = { signal: AbortSignal.timeout(100) };
+      const error = await t.throwsAsync(driver.jobs.wait('none', options));
+      return (error as { code?: string }).code === 'E_ABORTED';
+    });
+    let where = '';
+    const task = lib.nodeWith(numbers).then((name) => {
+      where = name;
+    });
+    try {
+      await until('it has run', () => where !== '');
+      t.is(where, 'n1');
+    } finally {
+      await opened.startHead();
+      await task;
+      isOver = true;
+      await busy;
+    }
+  },
+);
+
 test.serial('a job goes on, and whoever waits for it hears its end', async (t) => {
   await using opened = await RestartingCluster.start([4]);
   const driver = await opened.connect();
@@ -251,6 +290,27 @@ test.serial(
     t.false(existsSync(journal));
     await t.throwsAsync(driver.status(), { code: 'E_PEER_LOST', message: /the head stops/ });
     t.regex((await opened.nodes[0]!.outcome).stderr, /the head is gone: .*the head stops/);
+  },
+);
+
+test.serial(
+  'a head that comes back and whose own node fails leaves the cluster alone',
+  async (t) => {
+    await using opened = await RestartingCluster.start([2]);
+    const driver = await opened.connect();
+    const counter = await (await driver.load<Counters>(counters)).Counter.create();
+    await counter.add(1);
+    await opened.killHead();
+    // There is no place for the folder of a node.
+    opened.terminal.env['TMPDIR'] = join(opened.terminal.folder, 'nowhere');
+    await opened.startHead('--cpus', '1');
+    const { code, stderr } = await opened.head.outcome;
+    t.is(code, 1);
+    t.regex(stderr, /nowhere/);
+    delete opened.terminal.env['TMPDIR'];
+    await opened.startHead();
+    t.is((await driver.status()).actors.length, 1);
+    t.is(await counter.add(1), 2);
   },
 );
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { ActorId, ProcessId } from '../../../runtime/ids.js';
+import type { ActorId, NodeId, ProcessId } from '../../../runtime/ids.js';
 import {
   agentOf,
   answer,
@@ -53,6 +53,26 @@ test('an unknown node and a node too small are refused although others would do'
   const small = head.create({ schedulingStrategy: { node: 'a' }, resources: { cpu: 2 } });
   t.is(errorOf(answer(small.effects, small.id))?.code, 'E_NO_ROOM');
   t.is(starts(head.create({ schedulingStrategy: { node: 'b' } }).effects).length, 1);
+});
+
+test('what must be near something starts there at once or is refused', (t) => {
+  const head = new HeadScript();
+  head.join('a', { cpu: 4 });
+  head.join('b', { cpu: 1 });
+  const near = (node: string) => head.create({ exportName: '', near: node as NodeId });
+  const first = near('b');
+  t.is(first.effects[0]!.to, agentOf('b'));
+  t.is(starts(first.effects).length, 1);
+  const second = near('b');
+  t.like(errorOf(answer(second.effects, second.id)), {
+    code: 'E_NO_ROOM',
+    message: 'no room for task worker now: node b: needs 1 cpu, has 0',
+  });
+  const unknown = near('z');
+  t.like(errorOf(answer(unknown.effects, unknown.id)), { code: 'E_NO_ROOM' });
+  head.crash();
+  const away = near('a');
+  t.like(errorOf(answer(away.effects, away.id)), { code: 'E_NO_ROOM' });
 });
 
 test('what is in use is waited for, first come first served, and every waiter explains itself', (t) => {

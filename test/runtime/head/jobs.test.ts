@@ -52,12 +52,18 @@ class JobScript extends HeadScript {
     return this.message(agentOf('a'), {
       kind: 'job.started',
       job: job as JobId,
+      submittedAt: this.submittedAt(job),
       members: members as readonly ProcessId[],
     });
   }
 
   ended(job: string, end: JobEnd = { phase: 'succeeded' }): readonly Effect[] {
-    return this.message(agentOf('a'), { kind: 'job.exited', job: job as JobId, end });
+    const submittedAt = this.submittedAt(job);
+    return this.message(agentOf('a'), { kind: 'job.exited', job: job as JobId, submittedAt, end });
+  }
+
+  submittedAt(job: string): number {
+    return this.state.jobs.get(job as JobId)?.submittedAt ?? 0;
   }
 }
 
@@ -118,6 +124,24 @@ test('a job that no node can hold is refused and forgotten', (t) => {
   const refused = head.submit('j', specOf('true', { cpu: 2 }));
   t.regex(refusalOf(refused) ?? '', /^E_NO_ROOM: no node can hold the job: node a: needs 2 cpu/);
   t.is(head.state.jobs.size, 0);
+});
+
+test('a job runs on nodes with its labels only, also after a restart of the head', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 1 }, [], { zone: 'eu' });
+  head.join('b', { cpu: 4 }, [], { zone: 'us' });
+  const spec = { ...specOf('true', { cpu: 1 }), labelSelector: { zone: 'eu' } };
+  t.deepEqual(kindsTo(head.submit('first', spec).effects, agentOf('a')), ['job.start']);
+  head.started('first');
+  head.submit('second', spec);
+  t.like(head.status('second'), { phase: 'pending', labelSelector: { zone: 'eu' } });
+  head.crash();
+  head.rejoin('b');
+  t.is(head.status('second').phase, 'pending');
+  head.rejoin('a', [], { jobs: [living('first')] });
+  t.deepEqual(kindsTo(head.ended('first'), agentOf('a')), ['job.start']);
+  const nowhere = head.submit('third', { ...spec, labelSelector: { zone: 'asia' } });
+  t.regex(refusalOf(nowhere) ?? '', /^E_NO_ROOM: .*label zone is eu, wanted asia/);
 });
 
 test('a process that worked for a job and has no link is forgotten with it', (t) => {
@@ -252,8 +276,10 @@ test('what a job is made of is plain data', (t) => {
   t.deepEqual(structuredClone(record), record);
 });
 
+// All are submitted at the beginning of time.
 const living = (job: string, isStarted = true, members: readonly string[] = []) => ({
   job: job as JobId,
+  submittedAt: 0,
   members: members as readonly ProcessId[],
   isStarted,
 });
@@ -273,7 +299,7 @@ test('a restarted head has its jobs: running ones go on, waiters who ask again h
   const end = { phase: 'failed', message: 'exit code 3', exitCode: 3 } as const;
   const effects = head.rejoin('a', [], {
     jobs: [living('runs')],
-    jobExits: [{ job: 'over' as JobId, end }],
+    jobExits: [{ job: 'over' as JobId, submittedAt: 0, end }],
   });
   t.deepEqual(
     effects.map(({ send }) => send.kind),
@@ -287,6 +313,30 @@ test('a restarted head has its jobs: running ones go on, waiters who ask again h
   t.regex(refusalOf(head.create({ from: 'worker' as ProcessId }))!, /E_JOB_STATE/);
   head.ended('starts');
   t.deepEqual(head.free, { a: { cpu: 4 } });
+});
+
+test('how an earlier job with the same id ended does not end the new one', (t) => {
+  const head = new JobScript();
+  head.join('a', { cpu: 4 });
+  head.submit('nightly');
+  head.started('nightly');
+  head.ended('nightly');
+  head.of('job.delete', 'nightly');
+  head.tick(5_000);
+  head.submit('nightly');
+  // The agent has not heard of the new one, but the old one it remembers.
+  head.crash();
+  const old = { job: 'nightly' as JobId, submittedAt: 0 };
+  const effects = head.rejoin('a', [], {
+    jobExits: [{ ...old, end: { phase: 'failed', message: 'of yesterday' } }],
+  });
+  t.like(effects.find(({ send }) => send.kind === 'job.start')?.send, { submittedAt: 5_000 });
+  head.message(agentOf('a'), { kind: 'job.started', ...old, members: [] });
+  head.message(agentOf('a'), { kind: 'job.exited', ...old, end: { phase: 'stopped' } });
+  t.is(head.state.jobs.get(old.job)!.state.phase, 'starting');
+  head.started('nightly');
+  head.ended('nightly');
+  t.is(head.status('nightly').phase, 'succeeded');
 });
 
 test('a job is not submitted twice, and one that was to stop is told again', (t) => {

@@ -139,6 +139,34 @@ test('GPUs of one bundle are not promised to the next', (t) => {
   );
 });
 
+test('a group with shares of GPUs that can never fit is refused, and one that might waits', (t) => {
+  const a = node('a', { cpu: 4 }, ['x']);
+  const b = node('b', { cpu: 4 }, ['y']);
+  const shares = (...amounts: readonly number[]) => amounts.map((gpu) => need({ gpu }));
+  const never = { ok: false, never: true };
+  t.like(placeGroup([a, b], shares(0.7, 0.7, 0.7), 'pack'), {
+    ...never,
+    why: ['all bundles together: needs 2.1 gpu, has 2'],
+  });
+  t.like(placeGroup([a, b], shares(0.6, 0.6, 0.6), 'spread'), {
+    ...never,
+    why: ['3 GPUs are needed, there are 2'],
+  });
+  t.like(placeGroup([a, b], shares(0.6, 0.6), 'strict-pack'), never);
+  t.like(placeGroup([a, b], shares(0.1, 0.1, 0.1), 'strict-spread'), {
+    ...never,
+    why: ['3 bundles need as many nodes, there are 2'],
+  });
+  t.like(placeGroup([a, b], [...shares(0.5, 0.5), need({ cpu: 5 })], 'pack'), {
+    ...never,
+    why: ['bundle 2 fits on no node, even alone'],
+  });
+  // Sums cannot tell.
+  t.like(placeGroup([a, b], shares(0.4, 0.4, 0.4, 0.4, 0.4), 'pack'), { ok: false, never: false });
+  claim(a, a.id, need({ gpu: 0.5 }));
+  t.like(placeGroup([a, b], shares(0.7, 0.7), 'pack'), { ok: false, never: false });
+});
+
 test('a search too large to finish does not call a group impossible', (t) => {
   const nodes = Array.from({ length: 12 }, (_, n) => node(`n${n}`, { cpu: 7 + n / 10 }));
   const bundles = Array.from({ length: 14 }, (_, n) => need({ cpu: 5 + n / 100 }));

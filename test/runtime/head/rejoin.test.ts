@@ -366,9 +366,11 @@ test('a node that is started anew by the name of one that is away takes its plac
 test('an actor that is restarted after the head was goes on from its snapshot', (t) => {
   const head = oneNode();
   const actor = head.living({ maxRestarts: 1 });
-  const host = `host-${actor}` as ProcessId;
-  head.message(host, { kind: 'actor.snapshot', actor, state: Uint8Array.of(1) });
-  head.message(host, { kind: 'actor.snapshot', actor, state: Uint8Array.of(2) });
+  const agent = agentOf('a');
+  head.message(agent, { kind: 'actor.snapshot', actor, state: Uint8Array.of(1) });
+  head.message(agent, { kind: 'actor.snapshot', actor, state: Uint8Array.of(2) });
+  // Of an earlier life, from a node that did not know whether a head had it.
+  head.message(agentOf('b'), { kind: 'actor.snapshot', actor, state: Uint8Array.of(3) });
   head.crash();
   const [begun] = starts(head.rejoin('a', [], { exits: [actor] }));
   t.deepEqual(begun?.snapshot, Uint8Array.of(2));

@@ -40,6 +40,9 @@ test.serial('submit follows the output and ends as the job does', async (t) => {
   );
   t.deepEqual([bad.code, bad.stdout], [7, 'a b c\n']);
   t.regex(bad.stderr, /failed: its command ended with exit code 7/);
+  const far = await terminal.run('job', 'submit', '--label-selector', '{"zone": "eu"}', 'true');
+  t.is(far.code, 1);
+  t.regex(far.stderr, /E_NO_ROOM: .*label zone is not set, wanted eu/);
 });
 
 test.serial('submit a function: its result is printed', async (t) => {

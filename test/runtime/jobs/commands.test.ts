@@ -103,6 +103,26 @@ test.serial('what cannot run is told at once, or by the job', async (t) => {
   t.regex(note!, /cwd \/no\/such\/folder is not a folder on node node-0/);
 });
 
+test.serial(
+  'a command that takes more memory than it was given ends, with all it started',
+  async (t) => {
+    const { cluster } = t.context;
+    const grow =
+      'console.log(process.pid); globalThis.a = Buffer.alloc(4e8, 1); setInterval(() => 0, 1e3)';
+    const command = `${process.execPath} -e '${grow}' & wait`;
+    const id = await cluster.jobs.submit({ command, resources: { memory: 0.2 } });
+    const { phase, note } = await cluster.jobs.wait(id);
+    t.is(phase, 'failed');
+    t.regex(
+      note!,
+      /^its command was killed: it held 0\.\d\d GiB of memory and was given 0\.20 GiB/,
+    );
+    await allGone([Number(await printedBy(cluster, id))]);
+    const modest = await cluster.jobs.submit({ command: 'exit 0', resources: { memory: 0.2 } });
+    t.is((await cluster.jobs.wait(modest)).phase, 'succeeded');
+  },
+);
+
 test.serial('a job outlives its client, and holds its resources until it ends', async (t) => {
   const { cluster, opened } = t.context;
   const { address, token } = opened.local;

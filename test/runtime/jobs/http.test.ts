@@ -121,6 +121,9 @@ test.serial('errors have a status, a code and a text', async (t) => {
     /needs 99 cpu, has 4/,
     ...post({ command: 'true', resources: { cpu: 99 } }),
   );
+  const where = (zone: string) => post({ command: 'true', labelSelector: { zone } });
+  await refused(422, 'E_NO_ROOM', /label zone is not set, wanted eu/, ...where('eu'));
+  await refused(400, 'E_OPTION', /labelSelector zone: \(eu is none of/, ...where('(eu'));
   await refused(413, 'E_OPTION', /longer than/, ...post({ command: 'x'.repeat(2_000_000) }));
   await refused(404, 'E_JOB_UNKNOWN', /no job who/, 'GET', '/api/jobs/who');
   await refused(404, 'E_JOB_UNKNOWN', /no job who/, 'POST', '/api/jobs/who/stop');
@@ -183,13 +186,19 @@ test.serial('paths that are no paths do no harm', async (t) => {
   t.is((await ask(t.context, 'GET', '/api/jobs')).status, 200);
 });
 
-test.serial('whoever hangs up in the middle of anything is forgotten', async (t) => {
+test.serial('whoever hangs up while he follows a job does it no harm', async (t) => {
   const { context } = t;
   await ask(context, 'POST', '/api/jobs', {
     body: { id: 'long', command: 'echo x; exec sleep 60' },
   });
   const head = `HTTP/1.1\r\nhost: h\r\nauthorization: Bearer ${context.opened.local.token}\r\n\r\n`;
-  await raw(context.base, `GET /api/jobs/long/logs?follow=1 ${head}`, (text) => text.includes('x'));
-  t.is((await ask(context, 'POST', '/api/jobs/long/stop')).status, 200);
+  const read = await raw(context.base, `GET /api/jobs/long/logs?follow=1 ${head}`, (text) =>
+    text.includes('\nx\n'),
+  );
+  t.regex(read, /^HTTP\/1\.1 200 /);
+  t.like(await json<JobStatus>(await ask(context, 'GET', '/api/jobs/long')), { phase: 'running' });
+  const stopped = await ask(context, 'POST', '/api/jobs/long/stop');
+  t.like(await json<JobStatus>(stopped), { phase: 'stopped' });
+  t.is(await (await ask(context, 'GET', '/api/jobs/long/logs')).text(), 'x\n');
   t.is((await ask(context, 'GET', '/api/jobs')).status, 200);
 });

@@ -75,3 +75,23 @@ test.serial('a source that dies in the middle of a pull is told with its name', 
   });
   await until('the node is gone', async () => (await opened.cluster.status()).nodes.length === 1);
 });
+
+test.serial('a task goes to where its large argument is, if there is room', async (t) => {
+  const { opened, cluster, lib } = await openStored({ ...separate, resources: { cpu: 2 } });
+  await using _ = opened;
+  const there = { schedulingStrategy: { node: 'node-1' } } as const;
+  const eightMegabytes = lib.ramp.with(there)(2_000_000);
+  await eightMegabytes.settled();
+  t.is(await lib.nodeWith(eightMegabytes), 'node-1');
+  // The one with more bytes counts, and what the driver holds does not.
+  const small = lib.ramp.with({ schedulingStrategy: { node: 'node-0' } })(length);
+  const mine = cluster.put(ramp(3_000_000));
+  t.is(await lib.nodeWith.with({ resources: { cpu: 0.5 } })(small), 'node-0');
+  t.is(await lib.nodeWithAll(small, mine, eightMegabytes), 'node-1');
+  t.is(
+    await lib.nodeWith.with({ schedulingStrategy: { node: 'node-0' } })(eightMegabytes),
+    'node-0',
+  );
+  await lib.Reader.create({ resources: { cpu: 2 }, ...there });
+  t.is(await lib.nodeWith(eightMegabytes), 'node-0');
+});

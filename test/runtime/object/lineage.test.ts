@@ -46,5 +46,7 @@ test.serial(
       code: 'E_OBJECT_LOST',
       message: /result of ramp, was on node node-0, which is gone.*run the task again/,
     });
+    // What it is made of is here, but nobody to make it.
+    await t.throwsAsync(Promise.resolve(lent), { code: 'E_NO_ROOM', message: /has no node/ });
   },
 );

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { connect } from '../../../runtime/index.js';
-import { sweepStoreFolders } from '../../../runtime/store/store-folder.js';
+import { makeLockedFolder, sweepStoreFolders } from '../../../runtime/store/store-folder.js';
 import { length, openStored } from '../../helpers/stored.js';
 import { tempFolder } from '../../helpers/temp-folder.js';
 import { until } from '../../helpers/until.js';
@@ -68,8 +68,16 @@ test.serial('only what is named after a dead process, and is not locked, is remo
       mkdirSync(join(root, name));
       writeFileSync(join(root, name, 'memory'), 'm');
     }
+    const others = ['other', 'patchbay-store-2-b', 'patchbay-store-x'];
     sweepStoreFolders();
-    t.deepEqual(readdirSync(root).sort(), ['other', 'patchbay-store-2-b', 'patchbay-store-x']);
+    t.deepEqual(readdirSync(root).sort(), others);
+    // In another container, where the pids are others, but this memory or this disk is shared.
+    const spilled = ['patchbay-spill-1-1-c', 'patchbay-store-1-1-c'];
+    const removers = spilled.map((name) => makeLockedFolder(join(root, name)));
+    sweepStoreFolders();
+    t.deepEqual(readdirSync(root).sort(), [...others, ...spilled].sort());
+    for (const remove of removers) remove();
+    t.deepEqual(readdirSync(root).sort(), others);
   } finally {
     delete process.env['PATCHBAY_SHARED_MEMORY'];
   }

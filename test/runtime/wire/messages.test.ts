@@ -14,6 +14,7 @@ const spec = {
   name: 'n',
   bundle: { group: 'g', index: 1 },
   schedulingStrategy: { node: 'n', soft: true },
+  near: 'n',
   labelSelector: { zone: 'in(a, b)' },
   namespace: 'mine',
   thread: true,
@@ -28,7 +29,12 @@ const error = {
   cause: { name: 'E', message: '' },
 };
 const entry = { kind: 'command', command: 'true', env: { A: 'b' }, cwd: '/' };
-const jobSpec = { entry, resources: { cpu: 10_000 }, metadata: { team: 'vision' } };
+const jobSpec = {
+  entry,
+  resources: { cpu: 10_000 },
+  labelSelector: { zone: 'a' },
+  metadata: { team: 'vision' },
+};
 const gpu = { index: 0, uuid: 'u', name: 'H100', memoryMb: 80_000 };
 
 /** One of every kind, with every field filled in. */
@@ -88,6 +94,7 @@ const samples = {
     restarts: 1,
   },
   'actor.snapshot': { actor: 'a', state: Uint8Array.of(1) },
+  'told.kept': { id: 6 },
   'actor.stop': { actor: 'a' },
   'node.stop': { why: 'w' },
   'host.ready': { pid: 1 },
@@ -141,10 +148,14 @@ const samples = {
   'job.kill': { id: 27, job: 'j' },
   'job.delete': { id: 28, job: 'j' },
   'job.join': { id: 29, job: 'j' },
-  'job.start': { job: 'j', spec: jobSpec, gpus: ['u'] },
+  'job.start': { job: 'j', submittedAt: 5, spec: jobSpec, gpus: ['u'] },
   'job.stop': { job: 'j' },
-  'job.started': { job: 'j', members: ['p'] },
-  'job.exited': { job: 'j', end: { phase: 'failed', message: 'm', exitCode: 3, result: '1' } },
+  'job.started': { job: 'j', submittedAt: 5, members: ['p'] },
+  'job.exited': {
+    job: 'j',
+    submittedAt: 5,
+    end: { phase: 'failed', message: 'm', exitCode: 3, result: '1' },
+  },
   'job.over': { job: 'j', why: 'w' },
   'store.allocate': { id: 23, key: 'k', bytes: 200_000, pid: 7 },
   'store.seal': { key: 'k' },
@@ -162,8 +173,8 @@ const samples = {
       { actor: 'a', label: 'l', spec, owner: 'p', request: 6, restarts: 1, gpus: ['u'], address },
     ],
     exits: [{ actor: 'b', restarts: 0, cause: error }],
-    jobs: [{ job: 'j', members: ['p'], isStarted: true }],
-    jobExits: [{ job: 'k', end: { phase: 'succeeded' } }],
+    jobs: [{ job: 'j', submittedAt: 5, members: ['p'], isStarted: true }],
+    jobExits: [{ job: 'k', submittedAt: 5, end: { phase: 'succeeded' } }],
   },
   'tasks.list': { id: 30, limit: 100 },
 } satisfies Record<MessageKind, unknown>;

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import test from 'ava';
+import { memoryOfGroup } from '../../../runtime/observe/process-usage.js';
 import {
   leastLoss,
   type MachineMemory,
@@ -40,6 +43,43 @@ test('a host that holds more than its actor was given is ended, no other', (t) =
   held.set(1, 1.5 * gib);
   watch.look(1);
   t.deepEqual(killed, [[1, 'it held 1.50 GiB of memory and was given 1.00 GiB']]);
+});
+
+test('of a command all of its group counts, which is looked at for its limit or when it is to end', (t) => {
+  const looked: number[] = [];
+  const killed: [pid: number, why: string][] = [];
+  const groups = [host(1, { isGroup: true, limitBytes: gib }), host(2, { isGroup: true })];
+  const machine = { totalBytes: 100 * gib, usedBytes: 0 };
+  const watch = new MemoryWatch({
+    hosts: () => groups,
+    kill: (pid, why) => killed.push([pid, why]),
+    memoryOf: () => 0,
+    memoryOfGroup: (group) => {
+      looked.push(group);
+      return group * 1.5 * gib;
+    },
+    machine: () => machine,
+  });
+  watch.stop();
+  watch.look(0);
+  t.deepEqual(looked, [1]);
+  t.deepEqual(killed.splice(0), [[1, 'it held 1.50 GiB of memory and was given 1.00 GiB']]);
+  groups.shift();
+  machine.usedBytes = 96 * gib;
+  watch.look(10_000);
+  t.regex(killed[0]![1], /ran short of memory.*it held 3.00 GiB/);
+});
+
+test('what a group shares is counted once where it matters', async (t) => {
+  const leader = spawn('/bin/sh', ['-c', 'sleep 60 & echo up; read -r line'], { detached: true });
+  const exited = once(leader, 'exit');
+  await once(leader.stdout!, 'data');
+  const group = leader.pid!;
+  const sum = memoryOfGroup(group, Number.POSITIVE_INFINITY)!;
+  const exact = memoryOfGroup(group, 0)!;
+  t.true(exact > 0 && exact < sum, `${exact} of ${sum}`);
+  process.kill(-group, 'SIGKILL');
+  await exited;
 });
 
 test('a machine that runs short ends one host, and waits for its memory before the next', (t) => {
