@@ -227,12 +227,21 @@ export function parseRequest(value: unknown): GenerationRequest {
 /** In a line of an error: of pictures only how large they are. */
 function show(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
-  const text = JSON.stringify(value, function (this: Record<string, unknown>, key, told: unknown) {
-    // A Buffer has been turned into a list of numbers by now.
-    const own = this[key];
-    return ArrayBuffer.isView(own) ? `${own.byteLength} bytes` : told;
-  });
+  const text = textOf(value);
   return text === undefined ? String(value) : shortened(text);
+}
+
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, function (this: Record<string, unknown>, key, told: unknown) {
+      // A Buffer has been turned into a list of numbers by now.
+      const own = this[key];
+      return ArrayBuffer.isView(own) ? `${own.byteLength} bytes` : told;
+    });
+  } catch {
+    // It holds itself, or a bigint.
+    return Object.prototype.toString.call(value);
+  }
 }
 
 const shortened = (text: string): string =>

@@ -124,6 +124,18 @@ for (const [width, height] of [
   });
 }
 
+test('a wrong value that JSON cannot hold is named by its kind', (t) => {
+  const circle: Record<string, unknown> = {};
+  circle['itself'] = circle;
+  for (const [steps, shown] of [
+    [circle, /got \[object Object\]$/],
+    [[3n], /got \[object Array\]$/],
+    [3n, /got 3$/],
+  ] as const) {
+    t.throws(() => parseRequest({ prompt, steps }), { code: 'E_OPTION', message: shown });
+  }
+});
+
 test('of a long wrong value an error shows the beginning', (t) => {
   const sampler = 'x'.repeat(1_000_000);
   const error = t.throws(() => parseRequest({ prompt, sampler }), { code: 'E_OPTION' });
