@@ -37,4 +37,11 @@ export {
 } from './partition/cost.js';
 export type { Candidate, Choice, Way } from './partition/planner.js';
 export { type SamplerName, samplerNames } from './samplers/sampler.js';
+export type {
+  GenerationService,
+  ServiceJob,
+  ServiceProgress,
+  ServiceStatus,
+} from './service/generation-service.js';
+export { findService, type OpenServiceOptions, openService } from './service/open-service.js';
 export type { Tensor } from './tensor.js';

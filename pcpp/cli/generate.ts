@@ -1,25 +1,12 @@
 /** `patchbay generate`: one picture, on a running cluster or on one that lives only for it. */
 
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, extname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { readToken } from '../../runtime/cli/index.js';
-import { connect, startCluster } from '../../runtime/index.js';
 import {
   type RequestedMode,
   type RowShares,
   requestedModes,
 } from '../engine/generation-request.js';
-import { openPipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { readPicture } from '../image/png.js';
@@ -28,11 +15,12 @@ import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
 import { number, rowShares, size } from './arguments.js';
-import { ProgressBar } from './progress-bar.js';
+import { defaultModel } from './default-model.js';
+import { makeHere, makeThere } from './make-images.js';
+import { outputFiles } from './output-files.js';
 import { summary } from './summary.js';
 
 /** The model that ships. */
-const shippedModel = fileURLToPath(new URL('../../../examples/models/scenes', import.meta.url));
 
 interface GenerateOptions {
   readonly cfgParallel?: true;
@@ -60,6 +48,8 @@ interface GenerateOptions {
   readonly output: string;
   readonly address?: string;
   readonly tokenFile?: string;
+  readonly service?: string;
+  readonly priority?: number;
 }
 
 export function addGenerate(program: Command): void {
@@ -121,63 +111,41 @@ export function addGenerate(program: Command): void {
       number,
     )
     .option('--negative <prompt>', 'what the picture should not show')
-    .option(
-      '--model <dir>',
-      'model directory, at the same path on every node',
-      process.env['PATCHBAY_MODEL'] ?? shippedModel,
-    )
+    .option('--model <dir>', 'model directory, at the same path on every node', defaultModel())
     .option('-o, --output <file>', 'PNG to write', 'patchbay.png')
     .option(
       '--address <url>',
       'head of a running cluster (default: PATCHBAY_ADDRESS, else a local one is started)',
     )
     .option('--token-file <file>', 'file with the token of that cluster')
+    .option('--service <name>', 'by the model and devices of a running `patchbay serve`')
+    .option('--priority <number>', 'in the line of that service, higher first (default: 0)', number)
     .action(generate);
 }
 
 async function generate(prompt: string, options: GenerateOptions): Promise<void> {
-  const outputs = outputsOf(options).map(writable);
+  const outputs = outputFiles(options.output, options.images);
   const request = requestOf(prompt, options);
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
+  const { signal } = interrupted;
   try {
-    await using place = await openCluster(options);
-    const devices = options.mode === 'single' ? (options.cfgParallel ? 2 : 1) : options.devices;
-    await using pipeline = await openPipeline(place.cluster, {
-      model: resolve(options.model),
-      signal: interrupted.signal,
-      ...(devices === undefined ? {} : { devices }),
-    });
-    const { signal } = interrupted;
-    const jobs = pipeline.generateSeries(request, outputs.length, { signal });
-    // Those that wait fail too when one is aborted, before anybody asks for their results.
-    for (const job of jobs) job.result.catch(() => undefined);
-    for (const [index, job] of jobs.entries()) {
-      using bar = new ProgressBar();
-      for await (const progress of job) bar.show(progress);
-      const result = await job.result;
-      writeFileSync(outputs[index]!, result.png);
-      bar.end();
-      console.log(summary(outputs[index]!, result));
+    const results =
+      options.service === undefined
+        ? makeHere(request, outputs.length, options, signal)
+        : makeThere(request, outputs.length, { ...options, service: options.service }, signal);
+    let made = 0;
+    for await (const result of results) {
+      const file = outputs[made++]!;
+      writeFileSync(file, result.png);
+      console.log(summary(file, result));
     }
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
-}
-
-/** One file, or `boat-1.png`, `boat-2.png` and so on. */
-function outputsOf({ output, images = 1 }: GenerateOptions): readonly string[] {
-  if (!Number.isInteger(images) || images < 1 || images > 1000) {
-    throw new PcppError('E_OPTION', `images must be an integer in 1..1000, got ${images}`);
-  }
-  const file = resolve(output);
-  if (images === 1) return [file];
-  const ending = extname(file);
-  const stem = file.slice(0, file.length - ending.length);
-  return Array.from({ length: images }, (_, index) => `${stem}-${index + 1}${ending}`);
 }
 
 function readImage(path: string): RgbImage {
@@ -188,15 +156,6 @@ function readImage(path: string): RgbImage {
     throw new PcppError('E_OPTION', `cannot read ${path}: ${String(cause)}`, { cause });
   }
   return readPicture(bytes, path);
-}
-
-async function openCluster({ address, tokenFile, devices }: GenerateOptions) {
-  const url = address ?? process.env['PATCHBAY_ADDRESS'];
-  if (url) {
-    const cluster = await connect({ address: url, token: readToken(tokenFile) });
-    return { cluster, [Symbol.asyncDispose]: () => cluster.close() };
-  }
-  return startCluster(devices === undefined ? {} : { workers: Math.max(1, devices) });
 }
 
 /** Commander leaves out what was not given; so does the request. */
@@ -233,17 +192,4 @@ function requestOf(prompt: string, options: GenerateOptions) {
     prompt,
     ...(Object.fromEntries(set) as { [K in keyof typeof given]?: NonNullable<(typeof given)[K]> }),
   };
-}
-
-/** Found out before minutes of computing, not after. @throws PcppError `E_OPTION` */
-function writable(file: string): string {
-  const isNew = !existsSync(file);
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    closeSync(openSync(file, 'a'));
-    if (isNew) rmSync(file);
-    return file;
-  } catch (cause) {
-    throw new PcppError('E_OPTION', `cannot write ${file}: ${String(cause)}`, { cause });
-  }
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { newProgram, runProgram } from '../../runtime/cli/index.js';
 import { addGenerate } from './generate.js';
 import { addModel } from './model.js';
+import { addServe } from './serve.js';
 import { addSimulate } from './simulate.js';
 
 const packageFile = new URL('../../../package.json', import.meta.url);
@@ -15,6 +16,7 @@ const { version, description } = JSON.parse(readFileSync(packageFile, 'utf8')) a
 
 const program = newProgram(description, version);
 addGenerate(program);
+addServe(program);
 addModel(program);
 addSimulate(program);
 process.exitCode = await runProgram(program, process.argv.slice(2));

@@ -7,14 +7,15 @@ import { nanoid } from 'nanoid';
 import type {
   ActorHandle,
   Cluster,
-  ClusterStatus,
+  ClusterClient,
   PlacementGroup,
-  Resources,
+  RemoteClass,
 } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import type { Costs } from '../partition/cost.js';
 import { AutoMode } from './auto-mode.js';
-import type { DenoiseActor } from './denoise-actor.js';
+import type { DenoiseActor, DeviceOptions } from './denoise-actor.js';
+import { type DeviceShape, deviceShape } from './device-shape.js';
 import { GenerationJob, type GenerationOptions } from './generation-job.js';
 import { type GenerationRequest, generationDefaults } from './generation-request.js';
 import { Paces } from './paces.js';
@@ -35,25 +36,34 @@ export interface PipelineOptions {
  *
  * @throws RuntimeError `E_NO_ROOM` if the cluster has not that many devices, PcppError `E_OPTION`.
  */
-export async function openPipeline(cluster: Cluster, options: PipelineOptions): Promise<Pipeline> {
-  const { devices, signal } = options;
-  if (devices !== undefined && !(Number.isInteger(devices) && devices >= 1)) {
-    throw new PcppError('E_OPTION', `devices must be a whole number from 1, got ${devices}`);
-  }
-  const { need, count, strategy } = deviceShape(await cluster.status());
-  const bundles = Array.from({ length: devices ?? Math.max(1, count) }, () => need);
+export async function openPipeline(
+  cluster: Cluster,
+  { devices, ...options }: PipelineOptions,
+): Promise<Pipeline> {
+  const shape = deviceShape(await cluster.status(), devices);
   const lib = await cluster.load<typeof import('./denoise-actor.js')>(
     new URL('./denoise-actor.js', import.meta.url),
   );
+  return placePipeline(cluster, lib.DenoiseActor, { ...options, shape });
+}
+
+export interface PlacedPipelineOptions extends Omit<PipelineOptions, 'devices'> {
+  readonly shape: DeviceShape;
+}
+
+/** The same for a program that has the devices' class already. */
+export async function placePipeline(
+  cluster: ClusterClient,
+  deviceClass: RemoteClass<DenoiseActor, [options: DeviceOptions]>,
+  { model, shape, signal }: PlacedPipelineOptions,
+): Promise<Pipeline> {
+  const { need, count, strategy } = shape;
+  const bundles = Array.from({ length: count }, () => need);
   const group = await cluster.group(bundles, { strategy, ...(signal ? { signal } : {}) });
   try {
     const placed = await Promise.all(
       bundles.map((_, index) =>
-        lib.DenoiseActor.create({
-          args: [{ model: options.model }],
-          resources: need,
-          bundle: { group, index },
-        }),
+        deviceClass.create({ args: [{ model }], resources: need, bundle: { group, index } }),
       ),
     );
     return new Pipeline(placed, group);
@@ -61,21 +71,6 @@ export async function openPipeline(cluster: Cluster, options: PipelineOptions): 
     await group.remove();
     throw error;
   }
-}
-
-interface DeviceShape {
-  readonly need: Resources;
-  /** Devices of this shape in the whole cluster. */
-  readonly count: number;
-  readonly strategy: 'spread' | 'strict-spread';
-}
-
-/** One GPU each where there are any; otherwise one device on each node, with as many processors as the smallest has. */
-function deviceShape({ nodes }: ClusterStatus): DeviceShape {
-  const gpus = nodes.reduce((sum, { total }) => sum + (total['gpu'] ?? 0), 0);
-  if (gpus > 0) return { need: { gpu: 1 }, count: gpus, strategy: 'spread' };
-  const cpu = Math.max(1, Math.min(...nodes.map(({ total }) => Math.floor(total['cpu'] ?? 0))));
-  return { need: { cpu }, count: nodes.length, strategy: 'strict-spread' };
 }
 
 /** Disposing of it ends the devices and frees their resources. */

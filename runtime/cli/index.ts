@@ -9,6 +9,7 @@ import { addStatus } from './status.js';
 import { addStop } from './stop.js';
 import { addTimeline } from './timeline.js';
 
+export { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 export { readToken } from './options.js';
 export { table } from './table.js';
 

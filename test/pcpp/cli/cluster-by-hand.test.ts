@@ -55,6 +55,45 @@ test.serial('head, nodes, status, generate, stop, and nothing stays', async (t) 
   t.regex((await terminal.run('stop')).stdout, /Nothing runs here/);
 });
 
+test.serial('a service keeps a model for whoever asks, until it is told to stop', async (t) => {
+  await using terminal = new Terminal();
+  const { url } = await startByHand(terminal, 2);
+  const where = ['--address', url];
+  const service = terminal.start('serve', ...where, '--name', 'mine');
+  await service.printed(/Service mine: \S+scenes on 2 devices\n.*--service mine/);
+  const small = ['--size', '64x128', '--steps', '3', '--warmup', '1', '--images', '2'];
+  const asked = ['generate', 'alps', ...small, ...where, '--service', 'mine', '--priority', '2'];
+  const made = await terminal.run(...asked, '-o', 'alps.png');
+  t.is(made.code, 0, made.stderr);
+  t.is(made.stdout.match(/alps-\d\.png: 64x128, seed [01], pcpp on 2 devices/g)?.length, 2);
+  const nobody = await terminal.run('generate', 'alps', ...where, '--service', 'yours');
+  t.is(nobody.code, 1);
+  t.regex(nobody.stderr, /E_NAME_UNKNOWN: no living actor named yours/);
+  const second = await terminal.run('serve', ...where, '--name', 'mine');
+  t.is(second.code, 1);
+  t.regex(second.stderr, /E_NAME_TAKEN/);
+  service.kill('SIGINT');
+  t.is((await service.outcome).code, 0);
+  const status = await terminal.run('status', ...where);
+  for (const node of ['n0', 'n1']) t.regex(status.stdout, new RegExp(`${node}\\s+0/1 cpu`));
+  const kept = await terminal.run('serve', ...where, '--detached', '--devices', '1');
+  t.is(kept.code, 0, kept.stderr);
+  const later = await terminal.run(
+    'generate',
+    'alps',
+    '--size',
+    '64x64',
+    '--steps',
+    '2',
+    ...where,
+    '--service',
+    'generation',
+  );
+  t.is(later.code, 0, later.stderr);
+  t.regex(later.stdout, /on one device/);
+  t.regex((await terminal.run('stop')).stdout, /Stopped/);
+});
+
 test.serial('a node that is killed outright takes its hosts with it', async (t) => {
   await using terminal = new Terminal();
   const { url, nodes } = await startByHand(terminal, 1);
