@@ -1,5 +1,5 @@
 import test from 'ava';
-import { psnr, ssim } from '../../../pcpp/image/quality.js';
+import { psnr, seamEnergy, ssim } from '../../../pcpp/image/quality.js';
 
 const image = (paint: (x: number, y: number) => number, width = 32, height = 24) => ({
   width,
@@ -37,4 +37,23 @@ test('images of different sizes are not compared', (t) => {
   const other = image(() => 0, 24, 32);
   t.throws(() => psnr(waves, other), { code: 'E_SHAPE', message: /32x24 with 24x32/ });
   t.throws(() => ssim(waves, other), { code: 'E_SHAPE' });
+});
+
+test('a seam stands out by as much as it changes more than rows nearby', (t) => {
+  const slope = image((_, y) => 5 * y);
+  t.true(Math.abs(seamEnergy(slope, [12]) - 1) < 1e-9);
+  const broken = image((_, y) => 5 * y + (y >= 12 ? 5 : 0));
+  t.true(Math.abs(seamEnergy(broken, [12]) - 4) < 1e-9);
+  // Seen from the next row the jump lies nearby.
+  t.true(seamEnergy(broken, [13]) < 1);
+  // Both count, and the edge of the image is none.
+  t.true(Math.abs(seamEnergy(broken, [4, 12]) - 2.5) < 1e-9);
+  t.is(
+    seamEnergy(
+      image(() => 7),
+      [12],
+    ),
+    1,
+  );
+  t.is(seamEnergy(slope, []), 1);
 });
