@@ -186,7 +186,8 @@ function checkImage({ image, strength, width, height }: GenerationRequest, model
 }
 
 /**
- * What goes into the PNG, so that a picture tells how to make it again.
+ * What goes into the PNG, so that a picture tells how to make it again: the settings are a request, but for prompts and the
+ * picture that was begun with.
  *
  * @param bounds Patch i had latent rows [bounds[i], bounds[i + 1]). @default one patch
  */
@@ -200,12 +201,20 @@ export function describe(
     latent: _,
     evaluations: __,
     skippedSteps: ___,
+    lateness,
     ...rest
   } = settings;
+  const rowShares = rowsBetween(bounds);
+  const request = {
+    ...rest,
+    rowShares,
+    devices: rowShares.length * (settings.cfgParallel ? 2 : 1),
+    ...(lateness ? { borderDeadlineMs: lateness.deadlineMs, lateSteps: lateness.maxSteps } : {}),
+  };
   return {
     Software: 'Patchbay',
     Prompt: prompt,
     ...(negativePrompt === undefined ? {} : { 'Negative prompt': negativePrompt }),
-    Settings: JSON.stringify({ ...rest, rowShares: rowsBetween(bounds) }),
+    Settings: JSON.stringify(request),
   };
 }

@@ -202,4 +202,18 @@ test('the description tells how to make the picture again', (t) => {
   // However the rows were shared out, these are the ones.
   t.deepEqual(JSON.parse(text['Settings']!).rowShares, [32]);
   t.deepEqual(JSON.parse(describe(settings, [0, 24, 32])['Settings']!).rowShares, [24, 8]);
+  for (const more of [
+    { borderDeadlineMs: 50, lateSteps: 2, wire: 'int8' },
+    { cfgParallel: true, borderFraction: 0.5 },
+    { mode: 'single', steps: 7 },
+  ] as const) {
+    const made = prepare({ prompt, ...more }, scenes);
+    const bounds = made.mode === 'single' ? [0, 32] : [0, 24, 32];
+    const again = JSON.parse(describe(made, bounds)['Settings']!);
+    const { rowShares, devices, ...rest } = prepare({ prompt, ...again }, scenes);
+    t.deepEqual(rowShares, bounds.length === 2 ? [32] : [24, 8]);
+    t.is(devices, (bounds.length - 1) * (made.cfgParallel ? 2 : 1));
+    const { rowShares: _, devices: __, ...expected } = made;
+    t.deepEqual(rest, expected);
+  }
 });
