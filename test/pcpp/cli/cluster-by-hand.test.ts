@@ -74,8 +74,10 @@ test.serial('a service keeps a model for whoever asks, until it is told to stop'
   t.regex(second.stderr, /E_NAME_TAKEN/);
   service.kill('SIGINT');
   t.is((await service.outcome).code, 0);
-  const status = await terminal.run('status', ...where);
-  for (const node of ['n0', 'n1']) t.regex(status.stdout, new RegExp(`${node}\\s+0/1 cpu`));
+  await until('its devices are free', async () => {
+    const { stdout } = await terminal.run('status', ...where);
+    return ['n0', 'n1'].every((node) => new RegExp(`${node}\\s+0/1 cpu`).test(stdout));
+  });
   const kept = await terminal.run('serve', ...where, '--detached', '--devices', '1');
   t.is(kept.code, 0, kept.stderr);
   const later = await terminal.run(
