@@ -1,7 +1,8 @@
 """A loss that asks for the land: the same scene and noise with several lands, of which only the word tells.
 
-The velocity of a family of pictures is split in two: what its members have in common, and how they differ. The error of
-the second part is the smaller by far in a plain mean square, and here it weighs more.
+The velocity of two pictures of a family is split: what they have in common, and how they differ. The error of the second
+part is the smaller by far in a plain mean square. Here it counts as a share of the difference, so that mountains with and
+without snow, which differ little, weigh as much as a volcano and no land at all.
 """
 
 import numpy as np
@@ -12,10 +13,13 @@ from .grammar import Scene, land_captions
 from .networks import Networks
 from .text_encoder import token_ids
 
-MEMBERS = 3
+MEMBERS = 2
 """Lands of a scene that are compared at a time."""
-EARLIEST, WEIGHT = 0.6, 5.0
-"""Least share of noise; weight of the difference."""
+LEAST_NOISE = 0.5
+WEIGHT = 0.3
+"""Of the share of the difference that is not foretold."""
+LEAST_DIFFERENCE = 0.01
+"""Mean square of velocities; smaller differences count less."""
 
 
 def family_prompts(scenes: list[Scene], lands: Tensor, rng: np.random.Generator) -> Tensor:
@@ -38,7 +42,7 @@ def contrast_loss(
     n, members = latents.shape[:2]
     even = ((torch.randperm(n) + torch.rand(n)) / n).clamp(1e-3, 1 - 1e-4)
     times = shift * even / (1 + (shift - 1) * even)
-    times = EARLIEST + (1 - EARLIEST) * times
+    times = LEAST_NOISE + (1 - LEAST_NOISE) * times
     t = times[:, None, None, None, None]
     # All members get the same noisy latent, which hints at none of them: the noise takes up the rest.
     noisy = (1 - t[:, 0]) * latents.mean(1) + t[:, 0] * torch.randn_like(latents[:, 0])
@@ -48,6 +52,7 @@ def contrast_loss(
     velocity = networks.unet(same, times.repeat_interleave(members) * 1000, networks.text(ids))
     error = velocity.float().view_as(target) - target
     common = error.mean(1, keepdim=True)
-    apart = (error - common).square().mean()
-    known = (target - target.mean(1, keepdim=True)).square().mean()
-    return common.square().mean() + WEIGHT * apart, 1 - (apart / known).item()
+    apart = (error - common).square().mean((1, 2, 3, 4))
+    known = (target - target.mean(1, keepdim=True)).square().mean((1, 2, 3, 4))
+    missed = apart / (known + LEAST_DIFFERENCE)
+    return common.square().mean() + WEIGHT * missed.mean(), 1 - missed.mean().item()
