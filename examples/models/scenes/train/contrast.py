@@ -2,14 +2,16 @@
 
 The velocity of two pictures of a family is split: what they have in common, and how they differ. The error of the second
 part is the smaller by far in a plain mean square. Here it counts as a share of the difference, so that mountains with and
-without snow, which differ little, weigh as much as a volcano and no land at all.
+without snow, which differ little, weigh as much as a volcano and no land at all. And a frozen classifier of latents has to
+see in each guess of the clean picture the land that was asked for.
 """
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from .grammar import Scene, land_captions
+from .grammar import LANDS, Scene, land_captions
 from .networks import Networks
 from .text_encoder import token_ids
 
@@ -20,6 +22,24 @@ WEIGHT = 0.3
 """Of the share of the difference that is not foretold."""
 LEAST_DIFFERENCE = 0.01
 """Mean square of velocities; smaller differences count less."""
+LAND_SHARES = {
+    "snowy": 0.2,
+    "mountains": 0.2,
+    "hills": 0.2,
+    "volcano": 0.1,
+    "mesa": 0.2,
+    "flat": 0.1,
+}
+"""How often a land is compared: those that are mistaken for one another more often."""
+JUDGE_WEIGHT, MOST_JUDGED_NOISE = 0.05, 0.95
+"""Of the classifier's cross-entropy; above that share of noise a guess is too blurred to be judged."""
+
+
+def draw_lands(count: int, rng: np.random.Generator) -> Tensor:
+    """[count, MEMBERS]; for each family the lands to compare."""
+    shares = [LAND_SHARES[land] for land in LANDS]
+    drawn = [rng.choice(len(LANDS), MEMBERS, replace=False, p=shares) for _ in range(count)]
+    return torch.from_numpy(np.stack(drawn))
 
 
 def family_prompts(scenes: list[Scene], lands: Tensor, rng: np.random.Generator) -> Tensor:
@@ -32,11 +52,17 @@ def family_prompts(scenes: list[Scene], lands: Tensor, rng: np.random.Generator)
 
 
 def contrast_loss(
-    networks: Networks, latents: Tensor, ids: Tensor, shift: float
-) -> tuple[Tensor, float]:
-    """Also returns how much of the difference is foretold: 0 where the words do nothing, at best 1.
+    networks: Networks,
+    judge: nn.Module,
+    latents: Tensor,
+    lands: Tensor,
+    ids: Tensor,
+    shift: float,
+) -> tuple[Tensor, float, float]:
+    """Loss; how much of the difference is foretold, 0 where words do nothing, at best 1; the judge's cross-entropy.
 
     @param latents [F, MEMBERS, 8, h, w]
+    @param lands [F, MEMBERS]
     @param ids [F * MEMBERS, 24]
     """
     n, members = latents.shape[:2]
@@ -50,9 +76,14 @@ def contrast_loss(
     same = noisy[:, None].expand_as(latents).flatten(0, 1)
     same = same.contiguous(memory_format=torch.channels_last)
     velocity = networks.unet(same, times.repeat_interleave(members) * 1000, networks.text(ids))
-    error = velocity.float().view_as(target) - target
+    velocity = velocity.float().view_as(target)
+    error = velocity - target
     common = error.mean(1, keepdim=True)
     apart = (error - common).square().mean((1, 2, 3, 4))
     known = (target - target.mean(1, keepdim=True)).square().mean((1, 2, 3, 4))
-    missed = apart / (known + LEAST_DIFFERENCE)
-    return common.square().mean() + WEIGHT * missed.mean(), 1 - missed.mean().item()
+    missed = (apart / (known + LEAST_DIFFERENCE)).mean()
+    guess = (noisy[:, None] - t * velocity).flatten(0, 1)
+    seen = F.cross_entropy(judge(guess)["land"], lands.flatten(), reduction="none")
+    unseen = (seen * (times < MOST_JUDGED_NOISE).repeat_interleave(members)).mean()
+    loss = common.square().mean() + WEIGHT * missed + JUDGE_WEIGHT * unseen
+    return loss, 1 - missed.item(), seen.mean().item()

@@ -4,8 +4,8 @@
     python -m train.train_denoiser --data data --resume scenes.pt --minutes 66 --out scenes.pt
 
 The checkpoint holds the averaged weights, which are what is exported, and beside them the raw weights, the optimizer
-and the step. It is written every two minutes. With --families, every other step is one of the loss that asks for the land
-(`contrast`), and those pictures join the others in the rest.
+and the step. It is written every two minutes. With --families and --judge, every other step is one of the loss that asks
+for the land (`contrast`), and those pictures join the others in the rest.
 """
 
 import argparse
@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from .autoencoder import Encoder
-from .contrast import MEMBERS, contrast_loss, family_prompts
+from .contrast import MEMBERS, contrast_loss, draw_lands, family_prompts
 from .dataset import load_latents
 from .denoiser import DenoiserShape
 from .flow import BATCH, SHIFT, draw_size, flow_loss, prompts
 from .grammar import LANDS, Scene
+from .latent_classifier import load_latent_classifier
 from .networks import Networks, load_networks
 
 RATE_POINTS = [(0, 1.0), (0.5, 0.9), (0.8, 0.45), (1, 0.02)]
@@ -89,19 +91,23 @@ def picture_loss(networks: Networks, data: Sets, size: str, rng: np.random.Gener
     return flow_loss(networks, batch, prompts([scenes[i] for i in chosen], rng), SHIFT[size])
 
 
-def land_loss(networks: Networks, families: Sets, size: str, rng: np.random.Generator):
-    """Of some of the lands of some families: loss, share of the difference that is foretold."""
+def land_loss(
+    networks: Networks, judge: nn.Module, families: Sets, size: str, rng: np.random.Generator
+):
+    """Of some of the lands of some families; see contrast_loss."""
     latents, scenes = families[size]
     count = max(1, round(BATCH[size] / MEMBERS))
     chosen = rng.integers(len(latents) // len(LANDS), size=count) * len(LANDS)
-    lands = torch.from_numpy(np.stack([rng.permutation(len(LANDS))[:MEMBERS] for _ in chosen]))
+    lands = draw_lands(count, rng)
     mirrored = torch.from_numpy(rng.integers(2, size=(count, 1)))
     batch = latents[torch.from_numpy(chosen)[:, None] + lands, mirrored].float()
     ids = family_prompts([scenes[i] for i in chosen], lands, rng)
-    return contrast_loss(networks, batch, ids, SHIFT[size])
+    return contrast_loss(networks, judge, batch, lands, ids, SHIFT[size])
 
 
-def train(training: Training, data: Sets, families: Sets, args: argparse.Namespace) -> None:
+def train(
+    training: Training, data: Sets, families: Sets, judge: nn.Module, args: argparse.Namespace
+) -> None:
     rng = np.random.default_rng()
     losses = defaultdict(list)
     began = saved = time.time()
@@ -114,8 +120,9 @@ def train(training: Training, data: Sets, families: Sets, args: argparse.Namespa
         size = draw_size(share, [size for size in BATCH if size in pool], rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
             if asks_land:
-                loss, foretold = land_loss(training.networks, families, size, rng)
-                losses[f"land {size}"].append(foretold)
+                loss, foretold, unseen = land_loss(training.networks, judge, families, size, rng)
+                losses[f"foretold {size}"].append(foretold)
+                losses[f"unseen {size}"].append(unseen)
             else:
                 loss = picture_loss(training.networks, data, size, rng)
                 losses[size].append(loss.item())
@@ -133,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--families", type=Path, help="folder of renders with all six lands")
+    parser.add_argument("--judge", type=Path, help="the classifier of latents; with --families")
     parser.add_argument(
         "--resume", type=Path, help="checkpoint or model directory; none: from nothing"
     )
@@ -152,7 +160,8 @@ def main() -> None:
     for size, (latents, scenes) in families.items():
         known = data.get(size, (latents[:0], []))
         data[size] = torch.cat([known[0], latents]), known[1] + scenes
-    train(Training(networks, saved, args.rate), data, families, args)
+    judge = load_latent_classifier(args.judge) if args.families else nn.Identity()
+    train(Training(networks, saved, args.rate), data, families, judge, args)
 
 
 if __name__ == "__main__":
