@@ -17,7 +17,7 @@ from .text_encoder import token_ids
 
 MEMBERS = 2
 """Lands of a scene that are compared at a time."""
-LEAST_NOISE = 0.5
+LEAST_NOISE = 0.7
 WEIGHT = 0.3
 """Of the share of the difference that is not foretold."""
 LEAST_DIFFERENCE = 0.01
@@ -31,7 +31,7 @@ LAND_SHARES = {
     "flat": 0.1,
 }
 """How often a land is compared: those that are mistaken for one another more often."""
-JUDGE_WEIGHT, MOST_JUDGED_NOISE = 0.05, 0.95
+JUDGE_WEIGHT, MOST_JUDGED_NOISE = 0.005, 0.95
 """Of the classifier's cross-entropy; above that share of noise a guess is too blurred to be judged."""
 
 

@@ -33,7 +33,7 @@ AVERAGE_DECAY = 0.98
 SAVE_SECONDS = 120
 WORD_RATE = 3.0
 """The learning rate of the text encoder and of the attention to the text, as a multiple of the rest's."""
-CONTRAST_SHARE = 0.5
+CONTRAST_SHARE = 0.3
 """Share of the steps that ask for the land."""
 
 
