@@ -2,7 +2,8 @@
 
     python -m train.dataset --out data --sets 256x256:4000 512x512:400 --seed 7
 
-A shard is WIDTHxHEIGHT_SEED.npy, [n, H, W, 3] uint8, with its scenes in a .json of the same name.
+A shard is WIDTHxHEIGHT_SEED.npy, [n, H, W, 3] uint8, with its scenes in a .json of the same name. With --families, six
+in a row are the same scene with each of the six lands.
 """
 
 import argparse
@@ -19,15 +20,22 @@ from torch import Tensor
 
 from .autoencoder import Encoder
 from .grammar import Scene, draw_scene
-from .renderer import render
+from .renderer import render, render_family
 
 
-def write_shard(job: tuple[Path, int, int, int, int]) -> str:
-    folder, width, height, count, seed = job
+def write_shard(job: tuple[Path, int, int, int, int, bool]) -> str:
+    folder, width, height, count, seed, families = job
     rng = np.random.default_rng(seed)
-    scenes = [draw_scene(rng) for _ in range(count)]
+    pictures, scenes = [], []
+    while len(scenes) < count:
+        scene = draw_scene(rng)
+        if families:
+            more = render_family(scene, width, height)
+        else:
+            more = [render(scene, width, height)], [scene]
+        pictures, scenes = pictures + more[0], scenes + more[1]
     path = folder / f"{width}x{height}_{seed}.npy"
-    np.save(path, np.stack([render(scene, width, height) for scene in scenes]))
+    np.save(path, np.stack(pictures))
     path.with_suffix(".json").write_text(json.dumps([asdict(scene) for scene in scenes]))
     return f"{path.name}: {count}"
 
@@ -65,6 +73,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", required=True, help="WIDTHxHEIGHT:COUNT")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard", type=int, default=200, help="pictures per file")
+    parser.add_argument("--families", action="store_true", help="every scene with all six lands")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -74,7 +83,8 @@ def main() -> None:
         width, height = map(int, size.split("x"))
         for start in range(0, int(count), args.shard):
             rest = min(args.shard, int(count) - start)
-            jobs.append((args.out, width, height, rest, args.seed * 100_000 + len(jobs)))
+            seed = args.seed * 100_000 + len(jobs)
+            jobs.append((args.out, width, height, rest, seed, args.families))
     with Pool(args.workers) as pool:
         for line in pool.imap_unordered(write_shard, jobs):
             print(line, flush=True)

@@ -118,6 +118,31 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     return ", ".join(part for part in (joined, time, sky) if part)
 
 
+def land_captions(scene: Scene, rng: np.random.Generator) -> list[str]:
+    """The same caption once per land, in the order of `LANDS`; nothing but the words of the land differs."""
+
+    def pick(phrases: list[str]) -> str:
+        return phrases[rng.integers(len(phrases))]
+
+    ground, time, sky = pick(GROUNDS[scene.ground]), pick(TIMES[scene.time]), pick(SKIES[scene.sky])
+    lands = [pick(phrases) for phrases in LANDS.values()]
+    form, land_first = rng.integers(4), rng.random() < 0.7
+    if rng.random() < 0.12:
+        sky = ""
+    captions = []
+    for land in lands:
+        parts = [land, ground] if land_first else [ground, land]
+        joined = (" and " if form == 0 else ", ").join(parts)
+        if form == 1:
+            said = [f"{time} over {joined}" + (f" with {sky}" if sky else "")]
+        elif form == 2:
+            said = [f"{joined} at {time}", sky]
+        else:
+            said = [joined, time, sky]
+        captions.append(", ".join(part for part in said if part))
+    return captions
+
+
 def full_prompt(scene: Scene, rng: np.random.Generator) -> str:
     """Land, ground, time and sky, all of them said: what adherence is measured with."""
     said = (LANDS[scene.land], GROUNDS[scene.ground], TIMES[scene.time], SKIES[scene.sky])
