@@ -13,8 +13,9 @@ const model = Model.open(scenesPath);
 const maker = new ImageMaker(model);
 test.after.always(() => model[Symbol.asyncDispose]());
 
+// A picture that is not about to become another one: at so few steps, one of them whole, many are.
 const request = {
-  prompt: 'snowy mountains, a calm lake, sunset, clear sky',
+  prompt: 'peaks, a pine forest, a sunny day, fluffy clouds',
   width: 256,
   height: 256,
   steps: 12,
