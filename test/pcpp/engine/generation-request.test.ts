@@ -18,7 +18,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     skippedSteps: 0,
     evaluations: 24,
     seed: 0,
-    guidanceScale: 3.5,
+    guidanceScale: 2,
     sampler: 'flow-match-euler',
     mode: 'pcpp',
     borderFraction: 0.3,

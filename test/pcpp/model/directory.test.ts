@@ -32,7 +32,7 @@ test('an SDXL directory', (t) => {
 
 test('the shipped model brings its own defaults', (t) => {
   const model = ModelDirectory.open(scenesPath);
-  t.deepEqual(model.defaults, { steps: 24, guidanceScale: 3.5, width: 256, height: 256 });
+  t.deepEqual(model.defaults, { steps: 24, guidanceScale: 2, width: 256, height: 256 });
   t.deepEqual(model.vae, { scaleFactor: 8, scalingFactor: 1, shiftFactor: 0 });
   t.is(model.unet.latentChannels, 8);
   t.is(model.textLength('text_encoder'), 24);

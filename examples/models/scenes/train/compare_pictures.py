@@ -26,7 +26,7 @@ def patchbay_picture(command: str, prompt: str, model: Path, size: str, seed: in
         out = Path(folder) / "picture.png"
         options = ["--mode", "single", "--size", size, "--seed", str(seed), "--steps", str(steps)]
         files = ["--model", str(model.resolve()), "--output", str(out)]
-        run = [*shlex.split(command), "generate", prompt, *options, "--guidance", "3.5", *files]
+        run = [*shlex.split(command), "generate", prompt, *options, "--guidance", "2", *files]
         subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
         return np.asarray(Image.open(out).convert("RGB"), np.float32)
 

@@ -69,7 +69,7 @@ class Pipeline:
         width: int = 256,
         height: int = 256,
         steps: int = 24,
-        guidance: float = 3.5,
+        guidance: float = 2.0,
         seed: int = 0,
     ) -> np.ndarray:
         """[height, width, 3] uint8; width and height are multiples of 64."""

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL)
     parser.add_argument("--size", default="256x256", help="WIDTHxHEIGHT, multiples of 64")
     parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--guidance", type=float, default=3.5)
+    parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0, help="of the first picture")
     parser.add_argument("--columns", type=int, default=4)
     parser.add_argument(
