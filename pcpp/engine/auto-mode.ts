@@ -67,6 +67,7 @@ export class AutoMode {
         ...(borderFraction === undefined ? {} : { borderFraction }),
         ...(wire === undefined ? {} : { wire }),
         ...(cfgParallel === undefined ? {} : { cfgParallel }),
+        late: settings.lateness !== undefined,
       },
       costs,
     );

@@ -59,7 +59,7 @@ export class StagedPatch {
   #moments: Float32Array = new Float32Array(0);
   #output: Tensor | undefined;
 
-  /** @param plan Made from the graph's sites, for fresh values: see `stagedRules`. */
+  /** @param plan Made from the graph's sites, by `planFresh`. */
   constructor(sessions: StagedSessions, plan: PatchPlan, index: number) {
     if (!(Number.isInteger(index) && index >= 0 && index < patchCount(plan))) {
       throw new PcppError('E_PARTITION', `no patch ${index} among ${patchCount(plan)}`);

@@ -34,7 +34,7 @@ export interface LinkCost {
 export interface HalfCost {
   /** Computing such a step, as a share of one with both entries. */
   readonly share: number;
-  /** Seconds of a step beyond that, in which halved hear of each other. */
+  /** Seconds of a step beyond that, in which counterparts hear of each other. */
   readonly exchange: number;
 }
 

@@ -68,6 +68,8 @@ export interface PlannerInput {
   readonly wire?: Wire;
   /** Fixed by the user. @default chosen */
   readonly cfgParallel?: boolean;
+  /** Borders that are late are not waited for, which groups of patches would do. @default false */
+  readonly late?: boolean;
 }
 
 export function chooseWay(input: PlannerInput, costs: Costs): Choice {
@@ -96,10 +98,11 @@ const sooner = (a: Candidate, b: Candidate): Candidate =>
 
 /** Most faithful first, then fewest devices. Guidance on two groups changes nothing, and leaves fewer patches. */
 function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
-  const { whole, steps, warmupSteps, devices, cfgParallel } = input;
+  const { whole, steps, warmupSteps, devices, cfgParallel, late = false } = input;
   const run: Run = { steps, warmupSteps };
   const single: Candidate = { way: { mode: 'single' }, forecast: forecastSeconds(run, costs) };
   const { half } = costs;
+  const mayGroup = half !== undefined && whole.age === 1 && !late;
   const halved: Candidate[] =
     half && devices > 1
       ? [
@@ -113,7 +116,7 @@ function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
     const preset = { mode: 'pcpp', borderFraction, wire } as const;
     const counts = Array.from({ length: Math.max(0, devices - 1) }, (_, index) => index + 2);
     const grouped = counts
-      .filter((count) => half && count >= 4 && count % 2 === 0)
+      .filter((count) => mayGroup && count >= 4 && count % 2 === 0)
       .map((count): PatchWay => ({ ...preset, devices: count, cfgParallel: true }));
     const ways = [...grouped, ...counts.map((count): PatchWay => ({ ...preset, devices: count }))];
     return ways.flatMap((way) => candidateOf(whole, way, run, costs) ?? []);

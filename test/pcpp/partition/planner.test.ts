@@ -111,6 +111,18 @@ test('guidance on two devices comes first where its steps are as fast: the pictu
     cfgParallel: true,
   });
   t.regex(four.why, /^pcpp on 4 devices, guidance in two groups, border 0\.3, fp16: /);
+  // Groups of patches wait for each other and read borders of age 1: a job would refuse them otherwise.
+  const old = planPatches(exampleSites, {
+    height,
+    width,
+    batch,
+    patches: 1,
+    mode: 'pcpp',
+    age: 2,
+  });
+  for (const other of [{ late: true }, { whole: old }]) {
+    t.false('cfgParallel' in chooseWay({ ...input, devices: 4, ...other }, costs).way);
+  }
   // What the user fixed stays.
   const without = chooseWay({ ...input, devices: 4, cfgParallel: false }, costs);
   t.deepEqual(without.way, { mode: 'pcpp', devices: 4, borderFraction: 0.3, wire: 'fp16' });
