@@ -222,20 +222,20 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     const wanted = step - this.#ageAt(step);
     const { mailbox, settings } = this.#current;
     const { lateness } = settings;
-    const borders = new Map<number, Border>();
-    const ages = new Map<number, number>();
-    for (const from of this.needs(step)) {
-      const slot = String(from);
-      const { version, value } = lateness
-        ? await mailbox.takeNotLater(slot, wanted, {
+    const take = (slot: string): Promise<{ readonly version: number; readonly value: Border }> =>
+      lateness
+        ? mailbox.takeNotLater(slot, wanted, {
             deadlineMs: lateness.deadlineMs,
             maxAge: lateness.maxSteps,
             signal,
           })
-        : { version: wanted, value: await mailbox.take(slot, wanted, { signal }) };
-      borders.set(from, value);
-      ages.set(from, step - version);
-    }
+        : mailbox.take(slot, wanted, { signal }).then((value) => ({ version: wanted, value }));
+    // All at once: one deadline for the step, not one after another.
+    const taken = await Promise.all(
+      this.needs(step).map(async (from) => ({ from, ...(await take(String(from))) })),
+    );
+    const borders = new Map(taken.map(({ from, value }) => [from, value]));
+    const ages = new Map(taken.map(({ from, version }) => [from, step - version]));
     return { borders, ages };
   }
 

@@ -57,6 +57,22 @@ const attentionWeights = [
   ...['wq', 'wk', 'wv'].map((name, index) => weight(name, [4, 4], 20 + index)),
 ];
 
+/** Two groups, with scale and shift behind the normalisation, as exporters write it. */
+const groupNormNodes = (input: string, output: string): NodeProto[] => [
+  node('Reshape', [input, 'groups'], ['g']),
+  node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n'], { epsilon: { float: 1e-5 } }),
+  node('Reshape', ['n', 'image'], ['i']),
+  node('Mul', ['i', 'gamma'], ['m']),
+  node('Add', ['m', 'beta'], [output]),
+];
+
+const groupNormWeights = [
+  weight('ones', [2], 4),
+  weight('zeros', [2], 5),
+  weight('gamma', [4, 1, 1], 6),
+  weight('beta', [4, 1, 1], 8),
+];
+
 const forms: readonly Form[] = [
   {
     name: 'a transposed convolution whose kernel is its stride',
@@ -126,22 +142,8 @@ const forms: readonly Form[] = [
     name: 'group normalisation as exporters write it',
     borders: 1,
     norms: 1,
-    nodes: [
-      conv('sample', 'a', 3),
-      node('Reshape', ['a', 'groups'], ['g']),
-      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n'], { epsilon: { float: 1e-5 } }),
-      node('Reshape', ['n', 'image'], ['i']),
-      node('Mul', ['i', 'gamma'], ['m']),
-      node('Add', ['m', 'beta'], ['out_sample']),
-    ],
-    initializers: [
-      w3,
-      ...shapes,
-      weight('ones', [2], 4),
-      weight('zeros', [2], 5),
-      weight('gamma', [4, 1, 1], 6),
-      weight('beta', [4, 1, 1], 8),
-    ],
+    nodes: [conv('sample', 'a', 3), ...groupNormNodes('a', 'out_sample')],
+    initializers: [w3, ...shapes, ...groupNormWeights],
   },
   {
     name: 'convolutions of every kind behind one normalisation',
@@ -149,11 +151,7 @@ const forms: readonly Form[] = [
     norms: 1,
     nodes: [
       conv('sample', 'a', 3),
-      node('Reshape', ['a', 'groups'], ['g']),
-      node('InstanceNormalization', ['g', 'ones', 'zeros'], ['n'], { epsilon: { float: 1e-5 } }),
-      node('Reshape', ['n', 'image'], ['i']),
-      node('Mul', ['i', 'gamma'], ['m']),
-      node('Add', ['m', 'beta'], ['b']),
+      ...groupNormNodes('a', 'b'),
       // SiLU, and then what depends on nothing but the timestep.
       node('Sigmoid', ['b'], ['gate']),
       node('Mul', ['b', 'gate'], ['c']),
@@ -174,10 +172,7 @@ const forms: readonly Form[] = [
       w3,
       ...shapes,
       { ...weight('twice', [4]), raw_data: new Uint8Array(Float32Array.of(1, 1, 2, 2).buffer) },
-      weight('ones', [2], 4),
-      weight('zeros', [2], 5),
-      weight('gamma', [4, 1, 1], 6),
-      weight('beta', [4, 1, 1], 8),
+      ...groupNormWeights,
     ],
   },
   {
