@@ -17,6 +17,7 @@ export {
   requestedModes,
 } from './engine/generation-request.js';
 export type { GenerationSettings, LatentShape } from './engine/generation-settings.js';
+export type { ForecastSpan, ImageForecast } from './engine/image-forecast.js';
 export { openPipeline, type Pipeline, type PipelineOptions } from './engine/pipeline.js';
 export { type Generated, generateSingle, type SingleOptions } from './engine/single.js';
 export { PcppError, type PcppErrorCode } from './errors.js';
@@ -25,6 +26,7 @@ export { decodePng, encodePng, readPicture } from './image/png.js';
 export { psnr, ssim } from './image/quality.js';
 export { ModelDirectory } from './model/directory.js';
 export { Model } from './model/model.js';
+export type { BorderRule } from './partition/border-rules.js';
 export type { Forecast, Traffic } from './partition/bytes.js';
 export {
   type Costs,

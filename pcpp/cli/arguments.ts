@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import type { RowShares } from '../engine/generation-request.js';
+import type { BorderRule } from '../partition/border-rules.js';
 
 export function integer(text: string): number {
   const value = Number(text);
@@ -48,3 +49,25 @@ export function number(text: string): number {
 
 export const rowShares = (text: string): RowShares =>
   text === 'equal' || text === 'measured' ? text : numbers(text);
+
+/** The last step that anybody has, and more. */
+const lastStep = 10_000;
+
+/** One more of them: `FRACTION[,steps=FROM:TO][,layers=PART]`, where the numbers of steps may be left out. */
+export function borderRules(
+  text: string,
+  before: readonly BorderRule[] = [],
+): readonly BorderRule[] {
+  const [fraction = '', ...conditions] = text.split(',');
+  const rule: BorderRule = { borderFraction: share(fraction) };
+  for (const condition of conditions) Object.assign(rule, conditionOf(condition));
+  return [...before, rule];
+}
+
+function conditionOf(text: string): Pick<BorderRule, 'steps' | 'layers'> {
+  const steps = /^steps=(\d*):(\d*)$/.exec(text);
+  if (steps) return { steps: [Number(steps[1] || 0), Number(steps[2] || lastStep)] };
+  const layers = /^layers=(.+)$/.exec(text);
+  if (layers) return { layers: layers[1]! };
+  throw new InvalidArgumentError('Expected FRACTION[,steps=FROM:TO][,layers=PART].');
+}

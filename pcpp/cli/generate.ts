@@ -10,17 +10,16 @@ import {
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { readPicture } from '../image/png.js';
+import type { BorderRule } from '../partition/border-rules.js';
 import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
-import { number, rowShares, size } from './arguments.js';
+import { borderRules, number, rowShares, size } from './arguments.js';
 import { defaultModel } from './default-model.js';
 import { makeHere, makeThere } from './make-images.js';
 import { outputFiles } from './output-files.js';
 import { summary } from './summary.js';
-
-/** The model that ships. */
 
 interface GenerateOptions {
   readonly cfgParallel?: true;
@@ -32,6 +31,7 @@ interface GenerateOptions {
   readonly seed?: number;
   readonly mode?: RequestedMode;
   readonly border?: number;
+  readonly borderRule?: readonly BorderRule[];
   readonly borderCut?: BorderCut;
   readonly borderPayload?: AttentionPayload;
   readonly borderAge?: BorderAge;
@@ -69,6 +69,11 @@ export function addGenerate(program: Command): void {
       '--border <fraction>',
       "share of a neighbour's rows that is read (default: 0.3)",
       number,
+    )
+    .option(
+      '--border-rule <rule>',
+      'another share for some steps or layers, such as 0.5,steps=4:10,layers=up_blocks; may be repeated, the last one holds',
+      borderRules,
     )
     .addOption(
       new Option('--border-cut <cut>', 'whole rows or single tokens (default: tokens)').choices(
@@ -163,7 +168,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
-  const { rowShares: shares, borderDeadline, lateSteps } = options;
+  const { rowShares: shares, borderDeadline, lateSteps, borderRule } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -173,6 +178,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     sampler,
     guidanceScale: guidance,
     borderFraction: border,
+    borderRules: borderRule,
     borderCut,
     borderPayload,
     borderAge,

@@ -40,6 +40,12 @@ export function describeSites(sites: GraphSites, height: number): string {
   return `\n${table(['site', 'level', 'operators', 'values a row'], rows)}\n${note}`;
 }
 
+/** Names that border rules may tell apart. */
+export function describeAttention({ borders }: GraphSites): string {
+  const names = borders.flatMap((site) => (site.kind === 'attention' ? site.nodes : []));
+  return ['\nattention:', ...names.map((name) => `  ${name}`)].join('\n');
+}
+
 const levelOf = ({ times, over }: Level): string => (times === over ? '1' : `${times}/${over}`);
 
 function borderRow(site: Site): string[] {

@@ -16,7 +16,12 @@ import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { stagedSitesOf } from '../rewrite/staged.js';
 import { traceRows } from '../rewrite/trace.js';
 import { counts, integer, numbers, size } from './arguments.js';
-import { describeModel, describeSites, describeTraffic } from './model-report.js';
+import {
+  describeAttention,
+  describeModel,
+  describeSites,
+  describeTraffic,
+} from './model-report.js';
 
 export interface ShapeOptions {
   readonly size?: readonly [width: number, height: number];
@@ -29,6 +34,7 @@ interface InspectOptions extends ShapeOptions {
   readonly borders: readonly number[];
   readonly borderCut: BorderCut;
   readonly wire: Wire;
+  readonly operators?: true;
 }
 
 export function addModel(program: Command): void {
@@ -48,6 +54,7 @@ export function addModel(program: Command): void {
     .addOption(
       new Option('--wire <precision>', 'of borders between devices').choices(wires).default('fp16'),
     )
+    .option('--operators', 'names of all attention operators, for --border-rule')
     .action(inspect);
   withShape(
     model
@@ -107,6 +114,7 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
     const stages = stagedSitesOf(trace, 'kv');
     console.log(describeSites(sites, shape.height));
     console.log(describeTraffic(sites, stages, shape.height, options));
+    if (options.operators) console.log(describeAttention(sites));
   } catch (error) {
     if (!hasCode(error, 'E_GRAPH')) throw error;
     console.log(`It runs on one device only (--mode single). ${error.message}`);

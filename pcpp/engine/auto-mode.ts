@@ -42,12 +42,19 @@ export class AutoMode {
         'mode auto chooses how many patches there are: it cannot take a weight for each',
       );
     }
+    if (rest.borderRules) {
+      throw new PcppError(
+        'E_OPTION',
+        'mode auto chooses the border fraction: it cannot take borderRules',
+      );
+    }
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const available = Math.min(most, devices.length);
     if (available === 1) return alone('one device: there is no other');
-    const whole = await orRefusal('E_GRAPH', devices[0]!.plan(settings, 1));
-    if (typeof whole === 'string') return alone(`one device: ${whole}`);
+    const spans = await orRefusal('E_GRAPH', devices[0]!.plan(settings, 1));
+    if (typeof spans === 'string') return alone(`one device: ${spans}`);
+    const { plan: whole } = spans[0]!;
     if (whole.height < 2 * whole.sites.downsampling) {
       return alone(`one device: ${whole.height} latent rows cannot be shared`);
     }
@@ -75,15 +82,21 @@ export class AutoMode {
   }
 
   /**
-   * Costs of steps of this size, measured if they are not known.
+   * Costs of steps of this size, measured if they are not known, with one border fraction.
    *
    * @throws PcppError `E_GRAPH` if the model's graph cannot be split, or the error of a device.
    */
   async costs(request: GenerationRequest, devices: readonly Device[]): Promise<Costs> {
-    const { mode: _, devices: __, cfgParallel: ___, ...rest } = parseRequest(request);
+    const {
+      mode: _,
+      devices: __,
+      cfgParallel: ___,
+      borderRules: ____,
+      ...rest
+    } = parseRequest(request);
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
-    const whole = await devices[0]!.plan(settings, 1);
-    return this.#measure(request, settings, devices, whole);
+    const spans = await devices[0]!.plan(settings, 1);
+    return this.#measure(rest, settings, devices, spans[0]!.plan);
   }
 
   #measure(

@@ -26,12 +26,12 @@ export class BorderInlets {
   readonly masks: Float32Array;
   /** `mask_sizes`. */
   readonly maskSizes: BigInt64Array;
-  readonly #plan: PatchPlan;
+  readonly plan: PatchPlan;
   readonly #patch: number;
   readonly #inlets: readonly Inlet[];
 
   constructor(plan: PatchPlan, patch: number) {
-    this.#plan = plan;
+    this.plan = plan;
     this.#patch = patch;
     this.#inlets = inletsOf(plan, patch);
     this.data = new Float32Array(this.#inlets.reduce((sum, inlet) => sum + inlet.length, 0));
@@ -47,7 +47,7 @@ export class BorderInlets {
 
   /** Takes the border regions of a message from patch `from`. */
   take(from: number, payload: Float32Array): void {
-    const { regions } = checkedManifest(this.#plan, from, this.#patch, payload);
+    const { regions } = checkedManifest(this.plan, from, this.#patch, payload);
     const side = from < this.#patch ? 0 : 1;
     for (const region of regions) {
       if (region.kind !== 'border') continue;
@@ -136,6 +136,17 @@ function partStart(inlet: Inlet, from: number): number {
 export interface Cuts {
   readonly positions: BigInt64Array;
   readonly sizes: BigInt64Array;
+}
+
+/** Of a displaced step, kept with the plan that they follow. */
+export class DisplacedCuts {
+  readonly plan: PatchPlan;
+  readonly cuts: Cuts;
+
+  constructor(plan: PatchPlan, patch: number) {
+    this.plan = plan;
+    this.cuts = displacedCuts(plan, patch);
+  }
 }
 
 /** Of a displaced step: what patch `patch` publishes. */

@@ -9,8 +9,9 @@ import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { Session } from '../onnx/session.js';
+import type { PlanSpan } from '../partition/border-rules.js';
 import type { LinkCost } from '../partition/cost.js';
-import { type PatchPlan, planFresh, planPatches, rowsBetween } from '../partition/plan.js';
+import { planFresh, rowsBetween } from '../partition/plan.js';
 import { createSampler } from '../samplers/create-sampler.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { nchw, type Tensor, takeRows } from '../tensor.js';
@@ -23,13 +24,14 @@ import {
 } from '../text/encode-prompt.js';
 import type { DecodeJob } from './decode-in-stages.js';
 import { DecodePatch } from './decode-patch.js';
-import { type DenoiseJob, patchModeOf } from './denoise-job.js';
+import type { DenoiseJob } from './denoise-job.js';
 import { DenoisePatch } from './denoise-patch.js';
 import { DeviceModel } from './device-model.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
 import { GuidedHalf, halfPlace } from './guided-half.js';
+import { planImage, shapeOf } from './plan-image.js';
 import type { Denoising, Share } from './share.js';
 import { SingleDevice } from './single-device.js';
 import { SyncPatch } from './sync-patch.js';
@@ -82,7 +84,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   }
 
   /**
-   * How the image is split.
+   * How the image is split, and what borders are in which steps.
    *
    * @param patches How many, or a weight for each.
    * @throws PcppError `E_GRAPH` if the model's graph cannot be split, `E_PARTITION` if there are too many patches.
@@ -90,16 +92,13 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   async plan(
     settings: GenerationSettings,
     patches: number | readonly number[],
-  ): Promise<PatchPlan> {
+  ): Promise<readonly PlanSpan[]> {
     const shape = shapeOf(settings);
-    if (settings.mode === 'sync') {
-      const { sites } = await this.#device.stagedGraph(shape);
-      return planFresh(sites, { ...shape, patches });
-    }
-    const { sites } = await this.#device.patchGraph(shape);
-    const { borderFraction, borderCut, borderAge: age, wire } = settings;
-    const rules = { mode: patchModeOf(settings), borderFraction, borderCut, wire, age };
-    return planPatches(sites, { ...shape, ...rules, patches });
+    const { sites } =
+      settings.mode === 'sync'
+        ? await this.#device.stagedGraph(shape)
+        : await this.#device.patchGraph(shape);
+    return planImage(sites, settings, patches);
   }
 
   /** Take up a job as device number `device`; the session stays from the job before where it can. */
@@ -133,14 +132,15 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
         ...(image ? { image } : {}),
       });
     }
-    const plan = await this.plan(settings, rows);
+    const spans = await this.plan(settings, rows);
+    const { plan } = spans[0]!;
     const shape = shapeOf(settings);
     if (settings.mode === 'sync') {
       const staged = await this.#device.stagedDenoiser(shape, plan, patch);
       return new SyncPatch(staged, sampler, settings, conditioning, image);
     }
     const denoiser = await this.#device.denoiser(shape, plan, patch);
-    return new DenoisePatch(denoiser, sampler, settings, conditioning, image);
+    return new DenoisePatch(denoiser, spans, sampler, settings, conditioning, image);
   }
 
   override link(peers: readonly ActorHandle<DenoiseActor>[]): void {
@@ -246,10 +246,16 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     conditioning: Conditioning,
     patches: number,
   ): Promise<StepTimes> {
-    const plan = await this.plan(settings, patches);
-    const denoiser = await this.#device.denoiser(shapeOf(settings), plan, 1);
-    const sampler = this.#samplerOf(settings);
-    return timePatchSteps(new DenoisePatch(denoiser, sampler, settings, conditioning), denoiser);
+    const spans = await this.plan(settings, patches);
+    const denoiser = await this.#device.denoiser(shapeOf(settings), spans[0]!.plan, 1);
+    const trial = new DenoisePatch(
+      denoiser,
+      spans,
+      this.#samplerOf(settings),
+      settings,
+      conditioning,
+    );
+    return timePatchSteps(trial, denoiser);
   }
 
   /** How fast this device's borders reach another. */
@@ -299,10 +305,4 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   #samplerOf({ steps, skippedSteps, sampler: name }: GenerationSettings): Sampler {
     return createSampler(this.#device.directory.scheduler, { steps, skippedSteps, name });
   }
-}
-
-function shapeOf(settings: GenerationSettings) {
-  const { guidanceScale, latent, borderPayload: payload, cfgParallel } = settings;
-  const { height, width } = latent;
-  return { height, width, batch: isGuided(guidanceScale) && !cfgParallel ? 2 : 1, payload };
 }

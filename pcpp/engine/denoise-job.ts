@@ -1,6 +1,5 @@
 /** What one device needs to know of one image. Plain data, sent to every device of the job. */
 
-import type { PatchMode } from '../partition/plan.js';
 import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import type { GenerationSettings } from './generation-settings.js';
@@ -15,7 +14,3 @@ export interface DenoiseJob {
   /** [1, C, H, W] without noise, where there is an image to begin with. */
   readonly image?: Tensor;
 }
-
-/** How patches look at each other once the warm-up is over. */
-export const patchModeOf = ({ mode }: GenerationSettings): PatchMode =>
-  mode === 'pcpp' ? 'pcpp' : 'distrifusion';

@@ -4,12 +4,13 @@
  */
 
 import type { Values } from '../onnx/session.js';
+import { type PlanSpan, spanAt } from '../partition/border-rules.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { concatBatch, type Tensor, takeRows } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
-import { BorderReceiver, BorderSender } from './border-wire.js';
+import { BorderLines } from './border-lines.js';
 import { latentOf } from './borders.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
@@ -33,15 +34,17 @@ export class DenoisePatch extends Denoising {
   readonly #settings: GenerationSettings;
   readonly #values: Values;
   readonly #guided: boolean;
-  readonly #outgoing: readonly BorderSender[];
-  readonly #incoming: readonly BorderReceiver[];
+  readonly #spans: readonly PlanSpan[];
+  readonly #lines: BorderLines;
   /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
   #own: Track;
   /** The whole image, during the warm-up and until the first displaced step has read its edges. */
   #whole: Track;
 
+  /** @param spans What borders are in which steps; `denoiser` has the first one's plan. */
   constructor(
     denoiser: PatchDenoiser,
+    spans: readonly PlanSpan[],
     sampler: Sampler,
     settings: GenerationSettings,
     conditioning: Conditioning,
@@ -55,12 +58,8 @@ export class DenoisePatch extends Denoising {
     this.#settings = settings;
     this.#values = conditioningValues(conditioning);
     this.#guided = conditioning.hidden.dims[0] === 2;
-    const { warmupSteps } = settings;
-    const others = [...Array(patchCount(this.#plan)).keys()];
-    this.#outgoing = others.map((to) => new BorderSender(this.#plan, this.#patch, to));
-    this.#incoming = others.map(
-      (from) => new BorderReceiver(this.#plan, from, this.#patch, warmupSteps),
-    );
+    this.#spans = spans;
+    this.#lines = new BorderLines(spans, this.#patch);
     const first = firstLatent(sampler, settings, image);
     this.#whole = { state: sampler.start(), latent: first };
     this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
@@ -77,18 +76,19 @@ export class DenoisePatch extends Denoising {
   /** Whose borders the step reads: the first displaced steps find them in their own whole-image run. */
   senders(step: number): readonly number[] {
     return step >= this.#settings.warmupSteps + this.#plan.age
-      ? this.#partners((other) => [other, this.#patch])
+      ? this.#partners(this.#planAt(step), (other) => [other, this.#patch])
       : [];
   }
 
   /** Who reads this step's borders; nobody those of the last ones. */
   readers(step: number): readonly number[] {
     const isRead = this.isDisplaced(step) && step < this.#settings.evaluations - this.#plan.age;
-    return isRead ? this.#partners((other) => [this.#patch, other]) : [];
+    if (!isRead) return [];
+    return this.#partners(this.#planAt(step + this.#plan.age), (other) => [this.#patch, other]);
   }
 
   borderFor(to: number, step: number): Uint8Array {
-    return this.#outgoing[to]!.encode(this.#denoiser.outbound(to, this.#own.latent), step);
+    return this.#lines.encode(to, this.#denoiser.outbound(to, this.#own.latent), step);
   }
 
   borderAge(step: number): number | undefined {
@@ -96,11 +96,11 @@ export class DenoisePatch extends Denoising {
   }
 
   override missing(from: number, version: number): readonly number[] {
-    return this.#incoming[from]?.missing(version) ?? [];
+    return this.#lines.missing(from, version);
   }
 
   override repair(to: number, version: number): Uint8Array | undefined {
-    return this.#outgoing[to]?.repair(version);
+    return this.#lines.repair(to, version);
   }
 
   /** @param messages By sender, what the others published `plan.age` steps before, or earlier if `ages` says so. */
@@ -113,7 +113,7 @@ export class DenoisePatch extends Denoising {
     const borders = new Map(
       [...messages].map(([from, message]) => [
         from,
-        this.#incoming[from]!.decode(message, madeIn(from)),
+        this.#lines.decode(from, message, madeIn(from)),
       ]),
     );
     const timestep = this.#sampler.timesteps[step]!;
@@ -127,8 +127,9 @@ export class DenoisePatch extends Denoising {
       ...input,
       sample,
       borders,
-      haloAbove: this.#halo(this.#patch - 1, borders, madeIn),
-      haloBelow: this.#halo(this.#patch + 1, borders, madeIn),
+      plans: { reads: this.#planAt(step), publishes: this.#planAt(step + this.#plan.age) },
+      haloAbove: this.#halo(this.#patch - 1, step, borders, madeIn),
+      haloBelow: this.#halo(this.#patch + 1, step, borders, madeIn),
     });
     return this.#guide(noise);
   }
@@ -145,6 +146,7 @@ export class DenoisePatch extends Denoising {
   /** A neighbour's latent rows, of this step or of one before, as the denoiser wants to see them. */
   #halo(
     from: number,
+    step: number,
     borders: ReadonlyMap<number, Float32Array>,
     madeIn: (from: number) => number,
   ): Tensor | undefined {
@@ -153,7 +155,7 @@ export class DenoisePatch extends Denoising {
     const rows = latentRows(this.#plan, from, this.#patch);
     if (!rows) return undefined;
     const latent = payload
-      ? latentOf(this.#plan, from, this.#patch, payload)
+      ? latentOf(this.#planAt(step), from, this.#patch, payload)
       : takeRows(this.#whole.latent, rows[0], rows[1]);
     // Scaled by the noise they have, which is that of the step they were to enter.
     const entered = payload ? madeIn(from) + 1 : this.#settings.warmupSteps;
@@ -188,9 +190,17 @@ export class DenoisePatch extends Denoising {
     return takeRows(whole, ...this.#patchRows);
   }
 
-  #partners(edge: (other: number) => readonly [from: number, to: number]): readonly number[] {
-    return [...Array(patchCount(this.#plan)).keys()].filter(
-      (other) => other !== this.#patch && manifestOf(this.#plan, ...edge(other)).length > 0,
+  /** The plan that the borders follow which are read in this step. */
+  #planAt(step: number): PatchPlan {
+    return spanAt(this.#spans, step).plan;
+  }
+
+  #partners(
+    plan: PatchPlan,
+    edge: (other: number) => readonly [from: number, to: number],
+  ): readonly number[] {
+    return [...Array(patchCount(plan)).keys()].filter(
+      (other) => other !== this.#patch && manifestOf(plan, ...edge(other)).length > 0,
     );
   }
 }

@@ -5,8 +5,8 @@ import { RuntimeError } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
-import { type Forecast, forecastBytes, forecastFresh, forecastHalves } from '../partition/bytes.js';
-import { type PatchPlan, patchCount, rowsBetween, rowsOf } from '../partition/plan.js';
+import type { PlanSpan } from '../partition/border-rules.js';
+import { rowsBetween } from '../partition/plan.js';
 import { halvedRows } from '../partition/strips.js';
 import { concatRows, type Tensor } from '../tensor.js';
 import type { AutoChoice, AutoMode } from './auto-mode.js';
@@ -15,6 +15,7 @@ import { decodeInStages } from './decode-in-stages.js';
 import { EventLog } from './event-log.js';
 import type { GenerationRequest } from './generation-request.js';
 import { describe, type GenerationSettings } from './generation-settings.js';
+import { type ImageForecast, imageForecast } from './image-forecast.js';
 import type { Paces } from './paces.js';
 import type { Device } from './pipeline.js';
 
@@ -31,14 +32,10 @@ export type GenerationProgress =
       /** Tokens that had no room. */
       readonly cutTokens: number;
     }
-  | {
+  | ({
       readonly kind: 'plan';
       readonly settings: GenerationSettings;
-      /** Patch i owns latent rows [bounds[i], bounds[i + 1]). */
-      readonly bounds: readonly number[];
-      /** Border bytes of a step by the plan, and of the same plan in DistriFusion mode; absent where devices tell each other nothing. */
-      readonly forecast?: Forecast;
-    }
+    } & ImageForecast)
   | ({ readonly kind: 'step' } & StepProgress)
   | {
       readonly kind: 'decode';
@@ -72,15 +69,13 @@ export interface GenerationOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface GenerationResult {
+export interface GenerationResult extends ImageForecast {
   readonly image: RgbImage;
   /** The image as a file; prompt and settings are in its text chunks. */
   readonly png: Uint8Array;
   /** [1, C, H, W] after the last step. */
   readonly latent: Tensor;
   readonly settings: GenerationSettings;
-  readonly bounds: readonly number[];
-  readonly forecast?: Forecast;
   /** What mode `auto` became. */
   readonly choice?: AutoChoice;
   readonly steps: readonly StepProgress[];
@@ -137,20 +132,20 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
       const patches = settings.cfgParallel ? devices.length / 2 : devices.length;
       const weights = this.#weights(settings, patches);
-      const plan = patches > 1 ? await this.#plan(settings, weights) : undefined;
-      await this.#begin(request, settings, devices, plan);
-      const steps = await this.#denoise(settings, devices, plan);
-      const split = boundsAndForecast(settings, plan);
+      const spans = patches > 1 ? await this.#plan(settings, weights) : [];
+      const forecast = imageForecast(settings, spans);
+      await this.#begin(request, settings, devices, forecast);
+      const steps = await this.#denoise(settings, devices, forecast.bounds);
       // Of two groups both have the same.
       const parts = devices.slice(0, patches).map((_, patch) => this.#call(patch).rows());
       const latent = concatRows(await Promise.all(parts));
-      const image = await this.#decode(settings, devices, split.bounds, latent);
+      const image = await this.#decode(settings, devices, forecast.bounds, latent);
       return {
         image,
-        png: encodePng(image, describe(settings, split.bounds)),
+        png: encodePng(image, describe(settings, forecast.bounds)),
         latent,
         settings,
-        ...split,
+        ...forecast,
         ...(choice ? { choice } : {}),
         steps,
         denoiseMs: steps.reduce((sum, { stepMs }) => sum + stepMs, 0),
@@ -184,11 +179,15 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     );
   }
 
-  /** Every device compiles its graph at the same time, and all must come to the same plan. */
-  async #plan(settings: GenerationSettings, weights: readonly number[]): Promise<PatchPlan> {
+  /** Every device compiles its graph at the same time, and all must come to the same plans. */
+  async #plan(
+    settings: GenerationSettings,
+    weights: readonly number[],
+  ): Promise<readonly PlanSpan[]> {
     const asked = weights.map((_, patch) => this.#call(patch).plan(settings, weights));
     const plans = await Promise.all(asked);
-    const other = plans.findIndex(({ hash }) => hash !== plans[0]!.hash);
+    const told = plans.map((spans) => spans.map(({ plan }) => plan.hash).join(' '));
+    const other = told.findIndex((hashes) => hashes !== told[0]);
     if (other < 0) return plans[0]!;
     throw new PcppError(
       'E_PARTITION',
@@ -201,22 +200,22 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     { image }: GenerationRequest,
     settings: GenerationSettings,
     devices: readonly Device[],
-    plan: PatchPlan | undefined,
+    forecast: ImageForecast,
   ): Promise<void> {
-    const rows = plan ? rowsBetween(plan.bounds) : [settings.latent.height];
+    const rows = rowsBetween(forecast.bounds);
     const { conditioning, unknownWords, cutTokens } = await this.#call(0).encode(settings);
     this.#log.push({ kind: 'prompt', unknownWords, cutTokens });
     const begun = image ? { image: await this.#call(0).encodeImage(image) } : {};
     const job = { id: this.id, settings, conditioning, rows, ...begun };
     await Promise.all(devices.map((_, patch) => this.#call(patch).take(job, patch)));
     await Promise.all(devices.map((_, patch) => this.#call(patch).link(devices)));
-    this.#log.push({ kind: 'plan', settings, ...boundsAndForecast(settings, plan) });
+    this.#log.push({ kind: 'plan', settings, ...forecast });
   }
 
   async #denoise(
     { evaluations: steps, warmupSteps }: GenerationSettings,
     devices: readonly Device[],
-    plan: PatchPlan | undefined,
+    bounds: readonly number[],
   ): Promise<readonly StepProgress[]> {
     const done: StepProgress[] = [];
     const waiting = new Map<number, StepReport[]>();
@@ -238,8 +237,9 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       this.#log.push({ kind: 'step', ...progress });
     }
     this.#requireNotAborted();
+    const rows = rowsBetween(bounds);
     for (const [device, times] of computeMs.entries()) {
-      if (plan) this.#paces.note(device, rowsOf(plan, device % patchCount(plan)), times);
+      if (rows.length > 1) this.#paces.note(device, rows[device % rows.length]!, times);
     }
     return done;
   }
@@ -293,31 +293,6 @@ function devicesFor({ devices, cfgParallel }: GenerationSettings, available: num
     'E_NO_ROOM',
     `the request wants ${wanted} devices, the pipeline has ${available}`,
   );
-}
-
-interface Split {
-  readonly bounds: readonly number[];
-  readonly forecast?: Forecast;
-}
-
-/** @param plan Undefined if one patch is the whole image. */
-function boundsAndForecast(settings: GenerationSettings, plan: PatchPlan | undefined): Split {
-  const { height, width, channels } = settings.latent;
-  const bounds = plan?.bounds ?? [0, height];
-  const group = plan && forecastOf(settings, plan);
-  const isTold = group !== undefined || plan === undefined;
-  if (settings.cfgParallel && isTold) {
-    return { bounds, forecast: forecastHalves(bounds, channels * width, group) };
-  }
-  return { bounds, ...(group ? { forecast: group } : {}) };
-}
-
-function forecastOf(
-  { mode, warmupSteps, evaluations }: GenerationSettings,
-  plan: PatchPlan,
-): Forecast | undefined {
-  if (mode === 'sync') return forecastFresh(plan);
-  return warmupSteps < evaluations ? forecastBytes(plan) : undefined;
 }
 
 function merge(reports: readonly StepReport[]): Omit<StepProgress, 'steps' | 'stepMs'> {

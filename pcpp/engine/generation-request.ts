@@ -2,6 +2,7 @@
 
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
+import type { BorderRule } from '../partition/border-rules.js';
 import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
@@ -58,6 +59,11 @@ export interface GenerationRequest {
   readonly mode?: RequestedMode;
   /** Share of a neighbour's rows that a patch attends to, 0..1; less is faster and shows seams sooner. @default 0.3 */
   readonly borderFraction?: number;
+  /**
+   * Other border fractions for some layers, some steps, or both; where several rules hold, the last one does. Only in mode
+   * pcpp. @default none
+   */
+  readonly borderRules?: readonly BorderRule[];
   /** Whole rows of tokens, rounded up, or single tokens, rounded down: fewer bytes. @default 'tokens' */
   readonly borderCut?: BorderCut;
   /**
@@ -152,6 +158,22 @@ const oneOf = (names: readonly string[]): Rule => ({
   accepts: (value) => typeof value === 'string' && names.includes(value),
 });
 
+/** Each may cut the graph's sites and the image's steps once more. */
+const mostRules = 32;
+
+function isBorderRule(value: unknown): value is BorderRule {
+  if (typeof value !== 'object' || value === null) return false;
+  const { borderFraction, layers, steps, ...rest } = value as Record<string, unknown>;
+  const isStep = integer(0, 10_000).accepts;
+  return (
+    Object.keys(rest).length === 0 &&
+    real(0, 1).accepts(borderFraction) &&
+    (layers === undefined || (typeof layers === 'string' && layers.length > 0)) &&
+    (steps === undefined ||
+      (Array.isArray(steps) && steps.length === 2 && steps.every(isStep) && steps[0] < steps[1]))
+  );
+}
+
 const picture: Rule = {
   expected: 'an RGB image: width, height and three bytes for every pixel',
   accepts: (value) => {
@@ -177,6 +199,11 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   sampler: oneOf(samplerNames),
   mode: oneOf(requestedModes),
   borderFraction: real(0, 1),
+  borderRules: {
+    expected: `a list of { borderFraction: 0..1, layers?: a part of a name, steps?: [from, to] }, at most ${mostRules}`,
+    accepts: (value) =>
+      Array.isArray(value) && value.length <= mostRules && value.every(isBorderRule),
+  },
   borderCut: oneOf(borderCuts),
   borderAge: integer(1, 2),
   borderPayload: oneOf(attentionPayloads),

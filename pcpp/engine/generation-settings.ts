@@ -5,6 +5,7 @@ import { PcppError } from '../errors.js';
 import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
+import type { BorderRule } from '../partition/border-rules.js';
 import { type BorderAge, type BorderCut, rowsBetween } from '../partition/plan.js';
 import { isResidual, type Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
@@ -42,6 +43,8 @@ export interface GenerationSettings {
   readonly mode: GenerationMode;
   /** 0..1; 1 in every mode but pcpp. */
   readonly borderFraction: number;
+  /** Absent: that fraction everywhere. */
+  readonly borderRules?: readonly BorderRule[];
   readonly borderCut: BorderCut;
   readonly borderPayload: AttentionPayload;
   readonly borderAge: BorderAge;
@@ -120,6 +123,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     sampler,
     mode,
     borderFraction: mode === 'pcpp' ? asked.borderFraction : 1,
+    ...(mode === 'pcpp' && asked.borderRules?.length ? { borderRules: asked.borderRules } : {}),
     borderCut: asked.borderCut,
     borderPayload: asked.borderPayload ?? (mode === 'pcpp' ? 'hidden' : 'kv'),
     borderAge: asked.borderAge,
@@ -134,7 +138,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
 
 /** @throws PcppError `E_OPTION` if borders cannot be late. */
 function latenessOf(
-  { borderDeadlineMs: deadlineMs, lateSteps, wire, cfgParallel }: GenerationRequest,
+  { borderDeadlineMs: deadlineMs, lateSteps, borderRules, wire, cfgParallel }: GenerationRequest,
   displaced: boolean,
 ): Lateness | undefined {
   const refuse = (why: string): never => {
@@ -147,6 +151,11 @@ function latenessOf(
   if (!displaced) return undefined;
   if (wire && isResidual(wire)) {
     refuse(`borderDeadlineMs leaves borders out, and those of wire ${wire} build on each other`);
+  }
+  if (borderRules?.some(({ steps }) => steps)) {
+    refuse(
+      'borderDeadlineMs takes borders of other steps, which borderRules with steps lay out otherwise',
+    );
   }
   if (cfgParallel) refuse('borderDeadlineMs is not for cfgParallel: groups wait for each other');
   return { deadlineMs, maxSteps: lateSteps ?? 1 };

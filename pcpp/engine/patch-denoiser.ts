@@ -17,7 +17,7 @@ import { type Tensor, takeRows } from '../tensor.js';
 import {
   BorderInlets,
   type Cuts,
-  displacedCuts,
+  DisplacedCuts,
   momentsOf,
   packMessage,
   wholeCuts,
@@ -44,6 +44,16 @@ export interface DisplacedInput extends WholeInput {
    * one.
    */
   readonly borders?: ReadonlyMap<number, Float32Array>;
+  /**
+   * Where border fractions change within an image: the plan by which the borders of this step lie, and the one for what it
+   * publishes. The steps that read what a whole-image step has cut follow the denoiser's own. @default the denoiser's own
+   */
+  readonly plans?: StepPlans;
+}
+
+export interface StepPlans {
+  readonly reads: PatchPlan;
+  readonly publishes: PatchPlan;
 }
 
 const names = sitePorts();
@@ -55,7 +65,7 @@ interface Memory {
   /** Own moments in the displaced steps since, at most the last `plan.age` of them. */
   readonly own: readonly Float32Array[];
   /** Of the last step, if it was a displaced one. */
-  readonly published?: Float32Array;
+  readonly published?: { readonly plan: PatchPlan; readonly borders: Float32Array };
 }
 
 export interface PatchDenoiserOptions {
@@ -68,10 +78,10 @@ export class PatchDenoiser implements AsyncDisposable {
   readonly index: number;
   readonly graph: PatchGraph;
   readonly #session: Session;
-  readonly #inlets: BorderInlets;
   readonly #wholeInlets: BorderInlets;
-  readonly #cuts: Cuts;
   readonly #wholeCuts: Cuts;
+  #inlets: BorderInlets;
+  #cuts: DisplacedCuts;
   #memory: Memory | undefined;
 
   private constructor(graph: PatchGraph, plan: PatchPlan, index: number, session: Session) {
@@ -81,7 +91,7 @@ export class PatchDenoiser implements AsyncDisposable {
     this.#session = session;
     this.#inlets = new BorderInlets(plan, index);
     this.#wholeInlets = new BorderInlets(wholePlan(plan), 0);
-    this.#cuts = displacedCuts(plan, index);
+    this.#cuts = new DisplacedCuts(plan, index);
     this.#wholeCuts = wholeCuts(plan, index);
   }
 
@@ -131,6 +141,7 @@ export class PatchDenoiser implements AsyncDisposable {
       this.#wholeCuts,
       wholeTerms(plan),
     );
+    this.#readBy(plan);
     this.#inlets.takeWhole(results.published);
     const whole = [...Array(patchCount(plan)).keys()].map((patch) =>
       momentsOfRows(
@@ -158,12 +169,15 @@ export class PatchDenoiser implements AsyncDisposable {
     if (!memory) {
       throw new PcppError('E_OPTION', 'a displaced step needs a whole-image step before it');
     }
+    const { reads, publishes } = input.plans ?? { reads: plan, publishes: plan };
+    this.#readBy(reads);
+    if (this.#cuts.plan !== publishes) this.#cuts = new DisplacedCuts(publishes, index);
     const terms = groupNormTerms(plan, index, this.#staleMoments(memory, input.borders));
     this.#inlets.takeLatent('before', input.haloAbove);
     this.#inlets.takeLatent('after', input.haloBelow);
-    const results = await this.#run(input, rows, this.#inlets, this.#cuts, terms);
+    const results = await this.#run(input, rows, this.#inlets, this.#cuts.cuts, terms);
     const own = momentsOfRows(plan, results.rowMoments, rows, 0, rows);
-    const { published } = results;
+    const published = { plan: publishes, borders: results.published };
     this.#memory = { ...memory, own: [...memory.own, own].slice(-plan.age), published };
     return results.noise;
   }
@@ -179,10 +193,11 @@ export class PatchDenoiser implements AsyncDisposable {
     if (!published || !own) {
       throw new PcppError('E_OPTION', 'there is a message only after a displaced step');
     }
-    const rows = latentRows(this.plan, this.index, to);
-    const first = this.plan.bounds[this.index]!;
-    return packMessage(this.plan, this.index, to, {
-      published,
+    const { plan, borders } = published;
+    const rows = latentRows(plan, this.index, to);
+    const first = plan.bounds[this.index]!;
+    return packMessage(plan, this.index, to, {
+      published: borders,
       moments: own.at(-1)!,
       latent: latent && rows && takeRows(latent, rows[0] - first, rows[1] - first),
     });
@@ -190,6 +205,11 @@ export class PatchDenoiser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
+  }
+
+  /** Messages fill inlets completely, so new ones need nothing of those before. */
+  #readBy(plan: PatchPlan): void {
+    if (this.#inlets.plan !== plan) this.#inlets = new BorderInlets(plan, this.index);
   }
 
   /** Everyone's moments, as old as borders are; fills the inlets on the way. */
@@ -206,7 +226,7 @@ export class PatchDenoiser implements AsyncDisposable {
         throw new PcppError('E_SHAPE', `patch ${this.index} has no message from patch ${from}`);
       }
       this.#inlets.take(from, payload);
-      return momentsOf(this.plan, from, this.index, payload) ?? own[0]!;
+      return momentsOf(this.#inlets.plan, from, this.index, payload) ?? own[0]!;
     });
   }
 

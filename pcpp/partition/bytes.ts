@@ -90,7 +90,8 @@ export function asDistrifusion(plan: PatchPlan): PatchPlan {
   });
   const sites = { ...plan.sites, borders };
   const wire = plan.wire === 'fp32' ? 'fp32' : 'fp16';
-  return { ...plan, sites, wire, mode: 'distrifusion', borderFraction: 1 };
+  const { borderFractions: _, ...rest } = plan;
+  return { ...rest, sites, wire, mode: 'distrifusion', borderFraction: 1 };
 }
 
 /**

@@ -93,7 +93,7 @@ function attentionNeed(plan: PatchPlan, site: Site, patch: number): Need {
   }
   const share = (other: number): number => {
     const [from, to] = ownSpan(plan, site, other);
-    return shareOf(plan, to - from, site.inner);
+    return shareOf(plan, site, to - from);
   };
   const above = patch > 0 ? share(patch - 1) : 0;
   const below = patch < count - 1 ? share(patch + 1) : 0;
@@ -108,13 +108,14 @@ function attentionNeed(plan: PatchPlan, site: Site, patch: number): Need {
   };
 }
 
-/** The part of `tokens` that the border fraction means, `width` of them in a row. */
-function shareOf({ borderFraction, borderCut }: PatchPlan, tokens: number, width: number): number {
-  switch (borderCut) {
+/** The part of `tokens` that the border fraction means. */
+function shareOf(plan: PatchPlan, { id, inner: width }: Site, tokens: number): number {
+  const fraction = plan.borderFractions?.[id] ?? plan.borderFraction;
+  switch (plan.borderCut) {
     case 'rows':
       // 0.3 * 10 is a little above 3 in binary, and must not become 4.
-      return width * Math.ceil((borderFraction * tokens) / width - 1e-9);
+      return width * Math.ceil((fraction * tokens) / width - 1e-9);
     case 'tokens':
-      return Math.floor(borderFraction * tokens + 1e-9);
+      return Math.floor(fraction * tokens + 1e-9);
   }
 }

@@ -35,6 +35,8 @@ export interface PatchPlan {
   readonly mode: PatchMode;
   /** Share of a direct neighbour's rows that is attended, 0..1; 1 in distrifusion mode. */
   readonly borderFraction: number;
+  /** The same by attention site, where it is another; only in pcpp mode. */
+  readonly borderFractions?: Readonly<Record<number, number>>;
   readonly borderCut: BorderCut;
   readonly groupNorm: GroupNormMode;
   readonly wire: Wire;
@@ -56,6 +58,8 @@ export interface PlanOptions {
   readonly mode: PatchMode;
   /** @default 0.3 */
   readonly borderFraction?: number;
+  /** By site id; what is not named has the `borderFraction`. @default none */
+  readonly borderFractions?: ReadonlyMap<number, number>;
   /** Whole rows are more bytes where patches are thin: at least one at every level. @default 'rows' */
   readonly borderCut?: BorderCut;
   /** Batch rows of one run, as the graph was compiled. */
@@ -86,8 +90,11 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
   const { height, width, batch, mode } = options;
   const borderFraction =
     mode === 'distrifusion' ? 1 : (options.borderFraction ?? planDefaults.borderFraction);
-  if (!(borderFraction >= 0 && borderFraction <= 1)) {
-    throw new PcppError('E_OPTION', `border fraction ${borderFraction} is not within 0 and 1`);
+  const own = mode === 'pcpp' ? [...(options.borderFractions ?? [])] : [];
+  const others = own.filter(([, fraction]) => fraction !== borderFraction);
+  for (const fraction of [borderFraction, ...others.map(([, fraction]) => fraction)]) {
+    if (fraction >= 0 && fraction <= 1) continue;
+    throw new PcppError('E_OPTION', `border fraction ${fraction} is not within 0 and 1`);
   }
   checkSize('height', height, sites.downsampling);
   if (width !== sites.width || batch !== sites.batch) {
@@ -101,7 +108,8 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
   const bounds = boundsOf(height, sites.downsampling, options.patches);
   const wire = options.wire ?? planDefaults.wire;
   const age = options.age ?? planDefaults.age;
-  const rules = { mode, borderFraction, borderCut, groupNorm, wire, age };
+  const exceptions = others.length > 0 ? { borderFractions: Object.fromEntries(others) } : {};
+  const rules = { mode, borderFraction, ...exceptions, borderCut, groupNorm, wire, age };
   const plan = { sites, height, width, batch, bounds, ...rules };
   return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
 }

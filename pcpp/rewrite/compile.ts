@@ -24,13 +24,19 @@ export interface PatchGraph extends GraphEnds {
 export interface PatchGraphShape extends GridShape {
   /** `hidden` where a graph allows it: half the bytes of attention, and every receiver projects what it reads. @default 'kv' */
   readonly payload?: AttentionPayload;
+  /**
+   * Layers whose attention may get borders of its own: parts of operators' names, with `*` for any characters. More of them
+   * make more, smaller sites. @default none
+   */
+  readonly layers?: readonly string[];
 }
 
 /** Whether a graph compiled for the first shape is one for the second too: its height is open. */
 export const servesShape = (compiled: PatchGraphShape, wanted: PatchGraphShape): boolean =>
   compiled.width === wanted.width &&
   compiled.batch === wanted.batch &&
-  (compiled.payload ?? 'kv') === (wanted.payload ?? 'kv');
+  (compiled.payload ?? 'kv') === (wanted.payload ?? 'kv') &&
+  String(compiled.layers ?? []) === String(wanted.layers ?? []);
 
 /**
  * @param unetFile `model.onnx`, with external data beside it if it has any.
@@ -47,12 +53,16 @@ export async function compilePatchGraph(
 /** The same for a model in memory. */
 export const compileModel = async (
   original: OnnxModel,
-  { payload, ...shape }: PatchGraphShape,
-): Promise<PatchGraph> => patchGraphOf(await traceRows(original, shape), payload);
+  { payload, layers, ...shape }: PatchGraphShape,
+): Promise<PatchGraph> => patchGraphOf(await traceRows(original, shape), payload, layers);
 
 /** The same for a model that is traced already. */
-export function patchGraphOf(trace: Trace, payload: AttentionPayload = 'kv'): PatchGraph {
-  const { model, sites } = emitPatchGraph(trace, payload, 'displaced');
+export function patchGraphOf(
+  trace: Trace,
+  payload: AttentionPayload = 'kv',
+  layers: readonly string[] = [],
+): PatchGraph {
+  const { model, sites } = emitPatchGraph(trace, { payload, timing: 'displaced', layers });
   return { bytes: encodeModel(model), sites: sites[0]!, ...endsOf(trace) };
 }
 

@@ -10,10 +10,10 @@ import {
   type BorderMember,
   type Exchange,
   exchangesOf,
-  type Timing,
+  type GraphForm,
 } from './site-groups.js';
 import { ownShare, type SitePorts, sitePorts } from './site-ports.js';
-import { type AttentionPayload, pickedOuters } from './sites.js';
+import { pickedOuters } from './sites.js';
 import type { Trace } from './trace.js';
 
 /** One value that gets borders, with what it needs of the site inputs. */
@@ -58,16 +58,12 @@ export const isNormalized = ({ site }: BorderGroup): boolean =>
 
 export const isSent = ({ site }: BorderGroup): boolean => !(site.kind === 'conv' && site.fresh);
 
-export function beginEmission(
-  { model, oracle, found, sample }: Trace,
-  payload: AttentionPayload,
-  timing: Timing,
-): Emission {
+export function beginEmission({ model, oracle, found, sample }: Trace, form: GraphForm): Emission {
   const [batch, , height] = oracle.shapes.get(sample.name) as [number, number, number];
   const builder = new GraphBuilder(model.opset);
-  const exchanges = exchangesOf(found, oracle, height, payload, timing).map((exchange, stage) => ({
+  const exchanges = exchangesOf(found, oracle, height, form).map((exchange, stage) => ({
     ...exchange,
-    names: sitePorts(timing === 'staged' ? stage : undefined),
+    names: sitePorts(form.timing === 'staged' ? stage : undefined),
   }));
   const hasNorms = exchanges.some(({ norms }) => norms.length > 0);
   return {

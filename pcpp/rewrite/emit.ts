@@ -28,8 +28,8 @@ import { affineTail, emitNorm } from './emit-norm.js';
 import { castPorts, emitOutputs, inputsOf, writingOrder } from './emit-ports.js';
 import { sortAndPrune } from './prune.js';
 import type { Edit } from './rule.js';
-import type { Exchange, Timing } from './site-groups.js';
-import { type AttentionPayload, type GraphSites, lcm } from './sites.js';
+import type { Exchange, GraphForm } from './site-groups.js';
+import { type GraphSites, lcm } from './sites.js';
 import type { Trace } from './trace.js';
 
 export interface Emitted {
@@ -39,9 +39,9 @@ export interface Emitted {
 }
 
 /** @throws PcppError `E_GRAPH` if the model uses names that are ours. */
-export function emitPatchGraph(trace: Trace, payload: AttentionPayload, timing: Timing): Emitted {
+export function emitPatchGraph(trace: Trace, form: GraphForm): Emitted {
   const { model, ports } = trace;
-  const emission = beginEmission(trace, payload, timing);
+  const emission = beginEmission(trace, form);
   castPorts(emission, ports);
   for (const node of trace.found.view.nodes) {
     if (!emission.done.has(node)) emitNode(emission, node);

@@ -101,6 +101,9 @@ const hashOf = (
     .update(JSON.stringify([sites, sample, output, hasExternalData]))
     .digest('hex');
 
+const hashed = (text: string): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, 16);
+
 /** Devices may read it meanwhile: a file is there whole or not at all. */
 async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   const unfinished = `${file}.${process.pid}`;
@@ -109,7 +112,7 @@ async function writeWhole(file: string, content: string | Uint8Array): Promise<v
 }
 
 async function fileOf(unetFile: string, shape: PatchGraphShape): Promise<string> {
-  const { width, batch, payload = 'kv' } = shape;
+  const { width, batch, payload = 'kv', layers = [] } = shape;
   const hash = createHash('sha256');
   try {
     await pipeline(createReadStream(unetFile), hash);
@@ -117,6 +120,7 @@ async function fileOf(unetFile: string, shape: PatchGraphShape): Promise<string>
     throw new PcppError('E_MODEL_DIR', `cannot read ${unetFile}`, { cause });
   }
   const model = hash.digest('hex').slice(0, 16);
-  const name = `${model}-v${compilerVersion}-w${width}-b${batch}-${payload}`;
+  const told = layers.length > 0 ? `-${hashed(JSON.stringify(layers))}` : '';
+  const name = `${model}-v${compilerVersion}-w${width}-b${batch}-${payload}${told}`;
   return join(dirname(unetFile), folderName, name);
 }

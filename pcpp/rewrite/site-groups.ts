@@ -73,17 +73,24 @@ export interface Exchange {
  */
 export type Timing = 'displaced' | 'staged';
 
+/** What a graph is to be like. */
+export interface GraphForm {
+  readonly timing: Timing;
+  /** `hidden` where attention allows it. */
+  readonly payload: AttentionPayload;
+  /** Parts of names by which attention is told apart, with `*` for any characters. @default none */
+  readonly layers?: readonly string[];
+}
+
 /**
  * @param height Rows of the latent while probing.
- * @param payload `hidden` where attention allows it.
  * @returns One, or one after each stage. The latent's own rows belong to the last: they are those of the next step.
  */
 export function exchangesOf(
   found: Propagation,
   oracle: Oracle,
   height: number,
-  payload: AttentionPayload,
-  timing: Timing,
+  { payload, timing, layers = [] }: GraphForm,
 ): readonly Exchange[] {
   const joints = jointsOf(found, oracle, payload);
   const normJoints = timing === 'staged' ? normJointsOf(found, oracle) : new Map();
@@ -93,7 +100,7 @@ export function exchangesOf(
     isToldOf: (member: BorderMember) => boolean,
     isNormOf: (member: NormMember) => boolean,
   ): Exchange => ({
-    borders: groupBorders(members.filter(isToldOf), found, oracle, height),
+    borders: groupBorders(members.filter(isToldOf), found, oracle, height, layers),
     norms: groupNorms(norms.filter(isNormOf), height),
   });
   const all = (): boolean => true;
@@ -133,10 +140,12 @@ function groupBorders(
   found: Propagation,
   oracle: Oracle,
   height: number,
+  layers: readonly string[],
 ): BorderGroup[] {
   const groups = new Map<string, { geometry: Geometry; members: BorderMember[] }>();
   for (const member of members) {
-    const geometry = geometryOf(member, found.edits.get(member.node), found, height);
+    const edit = found.edits.get(member.node);
+    const geometry = geometryOf(member, edit, found, height, layers);
     // What is not sent stays alone: every such node takes the same rows of the latent.
     const alone = isFreshIn(found, member) ? member.node.output : [];
     const key = JSON.stringify([geometry, member.type, alone]);
@@ -182,17 +191,23 @@ function memberOf(
 }
 
 function geometryOf(
-  { node, dims, tag, joint, normJoint }: BorderMember,
+  member: BorderMember,
   edit: Edit | undefined,
   found: Propagation,
   height: number,
+  layers: readonly string[],
 ): Geometry {
+  const { node, dims, tag, joint, normJoint } = member;
   const common = {
     level: levelOf(tag.rows, height),
     inner: tag.inner,
     size: product(dims.slice(tag.axis + 1)),
   };
-  if (joint) return { ...common, kind: 'attention', payload: joint.payload };
+  if (joint) {
+    const own = layers.filter((pattern) => isNamed(nameOf(member), pattern));
+    const told = own.length > 0 ? { layers: own } : {};
+    return { ...common, kind: 'attention', payload: joint.payload, ...told };
+  }
   const { kernel, stride, dilation, pads, fresh } = edit as ConvEdit;
   const [padTop, , padBottom] = pads;
   const outLevel = levelOf((found.tags.get(node.output![0]!) as RowTag).rows, height);
@@ -212,6 +227,16 @@ function keysAndValuesOf(members: readonly BorderMember[], oracle: Oracle): numb
     ),
   );
   return sizes.reduce((a, b) => a + b, 0);
+}
+
+/** Whether the parts of the pattern are found one after another. */
+function isNamed(name: string, pattern: string): boolean {
+  let from = 0;
+  return pattern.split('*').every((part) => {
+    const found = name.indexOf(part, from);
+    from = found + part.length;
+    return found >= 0;
+  });
 }
 
 const nameOf = ({ node, joint }: BorderMember): string => {

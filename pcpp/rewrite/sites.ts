@@ -59,6 +59,8 @@ export interface AttentionSite extends BorderSite {
   readonly payload: AttentionPayload;
   /** Elements of the keys and values of one token, of all nodes and batch rows: more than what travels, or the same. */
   readonly keysAndValues: number;
+  /** Of the layers that the graph was compiled to tell apart, those that its operators belong to. */
+  readonly layers?: readonly string[];
 }
 
 /** Group normalisations of one level: they need every patch's moments. */

@@ -39,11 +39,11 @@ export async function compileStagedGraph(
 export const stagedSitesOf = (
   trace: Trace,
   payload: AttentionPayload = 'kv',
-): readonly GraphSites[] => emitPatchGraph(trace, payload, 'staged').sites;
+): readonly GraphSites[] => emitPatchGraph(trace, { payload, timing: 'staged' }).sites;
 
 /** The same for a model that is traced already. */
 export function stagedGraphOf(trace: Trace, payload: AttentionPayload = 'kv'): StagedGraph {
-  const { model, sites } = emitPatchGraph(trace, payload, 'staged');
+  const { model, sites } = emitPatchGraph(trace, { payload, timing: 'staged' });
   const parts = cutStages(model.graph!, sites.length, declare(trace, model));
   return {
     stages: parts.map((graph, stage) => ({

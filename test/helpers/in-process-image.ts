@@ -5,11 +5,17 @@ import type { GenerationRequest } from '../../pcpp/engine/generation-request.js'
 import { type GenerationSettings, prepare } from '../../pcpp/engine/generation-settings.js';
 import { isGuided } from '../../pcpp/engine/guidance.js';
 import { PatchDenoiser } from '../../pcpp/engine/patch-denoiser.js';
+import { planImage, shapeOf } from '../../pcpp/engine/plan-image.js';
 import { SingleDevice } from '../../pcpp/engine/single-device.js';
 import { decodeLatents, type RgbImage, toRgb } from '../../pcpp/image/decode.js';
 import type { Model } from '../../pcpp/model/model.js';
+import type { PlanSpan } from '../../pcpp/partition/border-rules.js';
 import { planPatches } from '../../pcpp/partition/plan.js';
-import { compilePatchGraph, type PatchGraph } from '../../pcpp/rewrite/compile.js';
+import {
+  compilePatchGraph,
+  type PatchGraph,
+  type PatchGraphShape,
+} from '../../pcpp/rewrite/compile.js';
 import { createSampler } from '../../pcpp/samplers/create-sampler.js';
 import { concatRows, type Tensor } from '../../pcpp/tensor.js';
 import { encodePrompt, wholePicture } from '../../pcpp/text/encode-prompt.js';
@@ -19,6 +25,8 @@ export interface InProcessImage {
   readonly latent: Tensor;
   /** Bytes that arrived for every step, all devices together. */
   readonly borderBytes: readonly number[];
+  /** None in mode `single`. */
+  readonly spans: readonly PlanSpan[];
 }
 
 /** Makes images of one model on any number of devices; graphs and sessions stay open in between. */
@@ -32,7 +40,7 @@ export class ImageMaker {
 
   async make(request: GenerationRequest, patches: number): Promise<InProcessImage> {
     const settings = prepare(request, this.#model.directory);
-    const shares = await this.#shares(settings, patches);
+    const { shares, spans } = await this.#shares(settings, patches);
     const posted = new Map<string, Uint8Array>();
     const borderBytes: number[] = [];
     for (let step = 0; step < settings.evaluations; step++) {
@@ -53,7 +61,7 @@ export class ImageMaker {
       }
     }
     const latent = concatRows(shares.map((share) => share.rows));
-    return { settings, latent, borderBytes };
+    return { settings, latent, borderBytes, spans };
   }
 
   async decode(latent: Tensor): Promise<RgbImage> {
@@ -65,7 +73,7 @@ export class ImageMaker {
   async #shares(
     settings: GenerationSettings,
     patches: number,
-  ): Promise<readonly (DenoisePatch | SingleDevice)[]> {
+  ): Promise<{ shares: readonly (DenoisePatch | SingleDevice)[]; spans: readonly PlanSpan[] }> {
     const { prompt, negativePrompt, guidanceScale, height, width, steps, sampler: name } = settings;
     const { conditioning } = await encodePrompt(this.#model, {
       prompt,
@@ -76,38 +84,26 @@ export class ImageMaker {
     const sampler = createSampler(this.#model.directory.scheduler, { steps, name });
     if (settings.mode === 'single') {
       const session = await this.#model.session('unet');
-      return [new SingleDevice(session, sampler, settings, conditioning)];
+      return { shares: [new SingleDevice(session, sampler, settings, conditioning)], spans: [] };
     }
-    const { borderFraction, borderCut, borderPayload: payload, mode, wire } = settings;
-    const { latent, borderAge: age } = settings;
-    const shape = { ...latent, batch: isGuided(guidanceScale) ? 2 : 1, payload };
-    const opened = await this.#open(shape);
-    const plan = planPatches(opened.graph.sites, {
-      height: latent.height,
-      width: latent.width,
-      batch: shape.batch,
-      patches,
-      mode: mode === 'pcpp' ? 'pcpp' : 'distrifusion',
-      borderFraction,
-      borderCut,
-      wire,
-      age,
+    const opened = await this.#open(shapeOf(settings));
+    const spans = planImage(opened.graph.sites, settings, patches);
+    const shares = Array.from({ length: patches }, (_, patch) => {
+      const denoiser = opened.replan(spans[0]!.plan, patch);
+      return new DenoisePatch(denoiser, spans, sampler, settings, conditioning);
     });
-    return Array.from({ length: patches }, (_, patch) => {
-      const denoiser = opened.replan(plan, patch);
-      return new DenoisePatch(denoiser, sampler, settings, conditioning);
-    });
+    return { shares, spans };
   }
 
-  /** One session for each width, batch and payload. */
-  #open(shape: Parameters<typeof compilePatchGraph>[1]): Promise<PatchDenoiser> {
-    const key = `${shape.width} ${shape.batch} ${shape.payload}`;
+  /** One session for each form of the graph. */
+  #open(shape: PatchGraphShape): Promise<PatchDenoiser> {
+    const key = JSON.stringify({ ...shape, height: 0 });
     const opening = this.#opened.get(key) ?? this.#openGraph(shape);
     this.#opened.set(key, opening);
     return opening;
   }
 
-  async #openGraph(shape: Parameters<typeof compilePatchGraph>[1]): Promise<PatchDenoiser> {
+  async #openGraph(shape: PatchGraphShape): Promise<PatchDenoiser> {
     const graph: PatchGraph = await compilePatchGraph(this.#model.directory.graph('unet'), shape);
     const size = { height: shape.height, width: shape.width, batch: shape.batch };
     const plan = planPatches(graph.sites, { ...size, patches: 1, mode: 'pcpp' });

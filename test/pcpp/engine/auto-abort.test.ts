@@ -13,7 +13,7 @@ test('an abort while costs are measured ends the choice before the trial image i
   const device = {
     with: () => device,
     prepare: async () => ({ evaluations: 4, warmupSteps: 1, borderPayload: 'kv' }),
-    plan: async () => whole,
+    plan: async () => [{ from: 1, plan: whole }],
     encode: async () => ({}),
     timeSingle: async () => 1,
     timePatch: async () => ({ rows: 32, whole: 1, displaced: 0.5 }),
