@@ -17,7 +17,7 @@ export {
   requestedModes,
 } from './engine/generation-request.js';
 export type { GenerationSettings, LatentShape } from './engine/generation-settings.js';
-export type { ForecastSpan, ImageForecast } from './engine/image-forecast.js';
+export type { ForecastPeriod, ImageForecast } from './engine/image-forecast.js';
 export { openPipeline, type Pipeline, type PipelineOptions } from './engine/pipeline.js';
 export { type Generated, generateSingle, type SingleOptions } from './engine/single.js';
 export { PcppError, type PcppErrorCode } from './errors.js';

@@ -52,9 +52,9 @@ export class AutoMode {
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const available = Math.min(most, devices.length);
     if (available === 1) return alone('one device: there is no other');
-    const spans = await orRefusal('E_GRAPH', devices[0]!.plan(settings, 1));
-    if (typeof spans === 'string') return alone(`one device: ${spans}`);
-    const { plan: whole } = spans[0]!;
+    const periods = await orRefusal('E_GRAPH', devices[0]!.plan(settings, 1));
+    if (typeof periods === 'string') return alone(`one device: ${periods}`);
+    const { plan: whole } = periods[0]!;
     if (whole.height < 2 * whole.sites.downsampling) {
       return alone(`one device: ${whole.height} latent rows cannot be shared`);
     }
@@ -95,8 +95,8 @@ export class AutoMode {
       ...rest
     } = parseRequest(request);
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
-    const spans = await devices[0]!.plan(settings, 1);
-    return this.#measure(rest, settings, devices, spans[0]!.plan);
+    const periods = await devices[0]!.plan(settings, 1);
+    return this.#measure(rest, settings, devices, periods[0]!.plan);
   }
 
   #measure(

@@ -1,6 +1,6 @@
 /** One patch's lines to and from all the others, for an image whose plan may change from step to step. */
 
-import { type PlanSpan, spanAt } from '../partition/border-rules.js';
+import { type PlanPeriod, periodAt } from '../partition/border-rules.js';
 import { patchCount } from '../partition/plan.js';
 import { BorderReceiver, BorderSender } from './border-wire.js';
 
@@ -15,16 +15,16 @@ export class BorderLines {
   readonly #age: number;
   readonly #lines: readonly Line[];
 
-  /** @param spans Of displaced steps; messages of the step before the first one, and of earlier ones, are not sent. */
-  constructor(spans: readonly PlanSpan[], patch: number) {
-    const { plan } = spans[0]!;
+  /** @param periods Of displaced steps; messages of the step before the first one, and of earlier ones, are not sent. */
+  constructor(periods: readonly PlanPeriod[], patch: number) {
+    const { plan } = periods[0]!;
     this.#age = plan.age;
     const others = [...Array(patchCount(plan)).keys()];
-    this.#lines = spans.map(({ from, plan }, span) => ({
+    this.#lines = periods.map(({ from, plan }, period) => ({
       from,
       senders: others.map((to) => new BorderSender(plan, patch, to)),
       receivers: others.map(
-        (other) => new BorderReceiver(plan, other, patch, span === 0 ? from : from - plan.age),
+        (other) => new BorderReceiver(plan, other, patch, period === 0 ? from : from - plan.age),
       ),
     }));
   }
@@ -54,6 +54,6 @@ export class BorderLines {
   }
 
   #line(version: number): Line {
-    return spanAt(this.#lines, version + this.#age);
+    return periodAt(this.#lines, version + this.#age);
   }
 }

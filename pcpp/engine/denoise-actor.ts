@@ -9,7 +9,7 @@ import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { Session } from '../onnx/session.js';
-import type { PlanSpan } from '../partition/border-rules.js';
+import type { PlanPeriod } from '../partition/border-rules.js';
 import type { LinkCost } from '../partition/cost.js';
 import { planFresh, rowsBetween } from '../partition/plan.js';
 import { createSampler } from '../samplers/create-sampler.js';
@@ -92,7 +92,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   async plan(
     settings: GenerationSettings,
     patches: number | readonly number[],
-  ): Promise<readonly PlanSpan[]> {
+  ): Promise<readonly PlanPeriod[]> {
     const shape = shapeOf(settings);
     const { sites } =
       settings.mode === 'sync'
@@ -132,15 +132,15 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
         ...(image ? { image } : {}),
       });
     }
-    const spans = await this.plan(settings, rows);
-    const { plan } = spans[0]!;
+    const periods = await this.plan(settings, rows);
+    const { plan } = periods[0]!;
     const shape = shapeOf(settings);
     if (settings.mode === 'sync') {
       const staged = await this.#device.stagedDenoiser(shape, plan, patch);
       return new SyncPatch(staged, sampler, settings, conditioning, image);
     }
     const denoiser = await this.#device.denoiser(shape, plan, patch);
-    return new DenoisePatch(denoiser, spans, sampler, settings, conditioning, image);
+    return new DenoisePatch(denoiser, periods, sampler, settings, conditioning, image);
   }
 
   override link(peers: readonly ActorHandle<DenoiseActor>[]): void {
@@ -246,11 +246,11 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     conditioning: Conditioning,
     patches: number,
   ): Promise<StepTimes> {
-    const spans = await this.plan(settings, patches);
-    const denoiser = await this.#device.denoiser(shapeOf(settings), spans[0]!.plan, 1);
+    const periods = await this.plan(settings, patches);
+    const denoiser = await this.#device.denoiser(shapeOf(settings), periods[0]!.plan, 1);
     const trial = new DenoisePatch(
       denoiser,
-      spans,
+      periods,
       this.#samplerOf(settings),
       settings,
       conditioning,

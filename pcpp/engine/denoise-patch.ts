@@ -4,7 +4,7 @@
  */
 
 import type { Values } from '../onnx/session.js';
-import { type PlanSpan, spanAt } from '../partition/border-rules.js';
+import { type PlanPeriod, periodAt } from '../partition/border-rules.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
 import type { Sampler } from '../samplers/sampler.js';
@@ -34,17 +34,17 @@ export class DenoisePatch extends Denoising {
   readonly #settings: GenerationSettings;
   readonly #values: Values;
   readonly #guided: boolean;
-  readonly #spans: readonly PlanSpan[];
+  readonly #periods: readonly PlanPeriod[];
   readonly #lines: BorderLines;
   /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
   #own: Track;
   /** The whole image, during the warm-up and until the first displaced step has read its edges. */
   #whole: Track;
 
-  /** @param spans What borders are in which steps; `denoiser` has the first one's plan. */
+  /** @param periods What borders are in which steps; `denoiser` has the first one's plan. */
   constructor(
     denoiser: PatchDenoiser,
-    spans: readonly PlanSpan[],
+    periods: readonly PlanPeriod[],
     sampler: Sampler,
     settings: GenerationSettings,
     conditioning: Conditioning,
@@ -58,8 +58,8 @@ export class DenoisePatch extends Denoising {
     this.#settings = settings;
     this.#values = conditioningValues(conditioning);
     this.#guided = conditioning.hidden.dims[0] === 2;
-    this.#spans = spans;
-    this.#lines = new BorderLines(spans, this.#patch);
+    this.#periods = periods;
+    this.#lines = new BorderLines(periods, this.#patch);
     const first = firstLatent(sampler, settings, image);
     this.#whole = { state: sampler.start(), latent: first };
     this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
@@ -192,7 +192,7 @@ export class DenoisePatch extends Denoising {
 
   /** The plan that the borders follow which are read in this step. */
   #planAt(step: number): PatchPlan {
-    return spanAt(this.#spans, step).plan;
+    return periodAt(this.#periods, step).plan;
   }
 
   #partners(

@@ -5,7 +5,7 @@ import { RuntimeError } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
-import type { PlanSpan } from '../partition/border-rules.js';
+import type { PlanPeriod } from '../partition/border-rules.js';
 import { rowsBetween } from '../partition/plan.js';
 import { halvedRows } from '../partition/strips.js';
 import { concatRows, type Tensor } from '../tensor.js';
@@ -132,8 +132,8 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const devices = this.#devices.slice(0, devicesFor(settings, this.#devices.length));
       const patches = settings.cfgParallel ? devices.length / 2 : devices.length;
       const weights = this.#weights(settings, patches);
-      const spans = patches > 1 ? await this.#plan(settings, weights) : [];
-      const forecast = imageForecast(settings, spans);
+      const periods = patches > 1 ? await this.#plan(settings, weights) : [];
+      const forecast = imageForecast(settings, periods);
       await this.#begin(request, settings, devices, forecast);
       const steps = await this.#denoise(settings, devices, forecast.bounds);
       // Of two groups both have the same.
@@ -183,10 +183,10 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   async #plan(
     settings: GenerationSettings,
     weights: readonly number[],
-  ): Promise<readonly PlanSpan[]> {
+  ): Promise<readonly PlanPeriod[]> {
     const asked = weights.map((_, patch) => this.#call(patch).plan(settings, weights));
     const plans = await Promise.all(asked);
-    const told = plans.map((spans) => spans.map(({ plan }) => plan.hash).join(' '));
+    const told = plans.map((periods) => periods.map(({ plan }) => plan.hash).join(' '));
     const other = told.findIndex((hashes) => hashes !== told[0]);
     if (other < 0) return plans[0]!;
     throw new PcppError(

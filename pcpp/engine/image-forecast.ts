@@ -1,6 +1,6 @@
 /** How an image is split and what its devices will tell each other, before they do. */
 
-import type { PlanSpan } from '../partition/border-rules.js';
+import type { PlanPeriod } from '../partition/border-rules.js';
 import { type Forecast, forecastBytes, forecastFresh, forecastHalves } from '../partition/bytes.js';
 import type { GenerationSettings } from './generation-settings.js';
 
@@ -13,23 +13,23 @@ export interface ImageForecast {
    */
   readonly forecast?: Forecast;
   /** Where border rules change it: what holds for the borders that are read in the steps from `from` on, in order. */
-  readonly forecasts?: readonly ForecastSpan[];
+  readonly forecasts?: readonly ForecastPeriod[];
 }
 
-export interface ForecastSpan {
-  /** 0-based step; the first message of the span is read here, a key frame where the wire has such. */
+export interface ForecastPeriod {
+  /** 0-based step; the first message of the period is read here, a key frame where the wire has such. */
   readonly from: number;
   readonly forecast: Forecast;
 }
 
-/** @param spans None if one patch is the whole image. */
+/** @param periods None if one patch is the whole image. */
 export function imageForecast(
   settings: GenerationSettings,
-  spans: readonly PlanSpan[],
+  periods: readonly PlanPeriod[],
 ): ImageForecast {
   const { height } = settings.latent;
-  const bounds = spans[0]?.plan.bounds ?? [0, height];
-  const [first, ...more] = forecastsOf(settings, spans, bounds);
+  const bounds = periods[0]?.plan.bounds ?? [0, height];
+  const [first, ...more] = forecastsOf(settings, periods, bounds);
   if (!first) return { bounds };
   const { forecast } = first;
   return { bounds, forecast, ...(more.length > 0 ? { forecasts: [first, ...more] } : {}) };
@@ -37,16 +37,16 @@ export function imageForecast(
 
 function forecastsOf(
   settings: GenerationSettings,
-  spans: readonly PlanSpan[],
+  periods: readonly PlanPeriod[],
   bounds: readonly number[],
-): readonly ForecastSpan[] {
+): readonly ForecastPeriod[] {
   const { mode, warmupSteps, evaluations, cfgParallel, latent } = settings;
   const rowValues = latent.channels * latent.width;
-  if (spans.length === 0) {
+  if (periods.length === 0) {
     return cfgParallel ? [{ from: 0, forecast: forecastHalves(bounds, rowValues) }] : [];
   }
   if (mode !== 'sync' && warmupSteps === evaluations) return [];
-  return spans.map(({ from, plan }) => {
+  return periods.map(({ from, plan }) => {
     const own = mode === 'sync' ? forecastFresh(plan) : forecastBytes(plan);
     return { from, forecast: cfgParallel ? forecastHalves(bounds, rowValues, own) : own };
   });

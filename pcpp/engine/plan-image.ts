@@ -1,6 +1,6 @@
 /** How an image is split, as its settings say: the same on every device, because all of them derive it. */
 
-import { layersOf, type PlanSpan, planSpans } from '../partition/border-rules.js';
+import { layersOf, type PlanPeriod, planPeriods } from '../partition/border-rules.js';
 import { planFresh } from '../partition/plan.js';
 import type { PatchGraphShape } from '../rewrite/compile.js';
 import type { GraphSites } from '../rewrite/sites.js';
@@ -18,18 +18,18 @@ export function shapeOf(settings: GenerationSettings): PatchGraphShape {
 /**
  * @param sites Of a graph that was compiled for this shape, in stages for mode `sync`.
  * @param patches How many, or a weight for each.
- * @throws PcppError as `planSpans`.
+ * @throws PcppError as `planPeriods`.
  */
 export function planImage(
   sites: GraphSites,
   settings: GenerationSettings,
   patches: number | readonly number[],
-): readonly PlanSpan[] {
+): readonly PlanPeriod[] {
   const { height, width, batch } = shapeOf(settings);
   const size = { height, width, batch, patches };
   if (settings.mode === 'sync') return [{ from: 0, plan: planFresh(sites, size) }];
   const { borderFraction, borderCut, borderAge: age, wire, borderRules } = settings;
   const mode = settings.mode === 'pcpp' ? 'pcpp' : 'distrifusion';
   const options = { ...size, mode, borderFraction, borderCut, wire, age } as const;
-  return planSpans(sites, options, settings, borderRules);
+  return planPeriods(sites, options, settings, borderRules);
 }

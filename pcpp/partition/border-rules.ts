@@ -13,8 +13,8 @@ export interface BorderRule {
   readonly steps?: readonly [from: number, to: number];
 }
 
-/** The plan by which borders are laid out that are read in the steps from `from` on, until the next span begins. */
-export interface PlanSpan {
+/** The plan by which borders are laid out that are read in the steps from `from` on, until the next period begins. */
+export interface PlanPeriod {
   readonly from: number;
   readonly plan: PatchPlan;
 }
@@ -37,12 +37,12 @@ export interface DisplacedSteps {
  * @param rules Where several hold, the last one does. Other modes than `pcpp` have none.
  * @throws PcppError as `planPatches`, and `E_OPTION` if no attention of the graph has a name that is asked for.
  */
-export function planSpans(
+export function planPeriods(
   sites: GraphSites,
   options: PlanOptions,
   { warmupSteps, evaluations }: DisplacedSteps,
   rules: readonly BorderRule[] = [],
-): readonly PlanSpan[] {
+): readonly PlanPeriod[] {
   for (const layers of layersOf(rules)) requireLayers(sites, layers);
   const plan = planPatches(sites, options);
   const told = warmupSteps + plan.age;
@@ -50,20 +50,20 @@ export function planSpans(
     .flatMap(({ steps }) => steps ?? [])
     .map((step) => (step <= warmupSteps ? 0 : Math.max(step, told)));
   const starts = [...new Set(turns)].filter((step) => step > 0 && step < evaluations);
-  const spans: PlanSpan[] = [];
+  const periods: PlanPeriod[] = [];
   for (const from of [warmupSteps, ...starts.sort((a, b) => a - b)]) {
     const borderFractions = fractionsAt(sites, rules, from);
     const next = planPatches(sites, { ...options, borderFractions });
-    if (next.hash !== spans.at(-1)?.plan.hash) spans.push({ from, plan: next });
+    if (next.hash !== periods.at(-1)?.plan.hash) periods.push({ from, plan: next });
   }
-  return spans;
+  return periods;
 }
 
-/** @param spans At least one, in order. @returns The one that borders read in this step follow. */
-export const spanAt = <Span extends Pick<PlanSpan, 'from'>>(
-  spans: readonly Span[],
+/** @param periods At least one, in order. @returns The one that borders read in this step follow. */
+export const periodAt = <Period extends Pick<PlanPeriod, 'from'>>(
+  periods: readonly Period[],
   step: number,
-): Span => spans.findLast(({ from }) => from <= step) ?? spans[0]!;
+): Period => periods.findLast(({ from }) => from <= step) ?? periods[0]!;
 
 /** By site. */
 function fractionsAt(

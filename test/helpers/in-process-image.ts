@@ -9,7 +9,7 @@ import { planImage, shapeOf } from '../../pcpp/engine/plan-image.js';
 import { SingleDevice } from '../../pcpp/engine/single-device.js';
 import { decodeLatents, type RgbImage, toRgb } from '../../pcpp/image/decode.js';
 import type { Model } from '../../pcpp/model/model.js';
-import type { PlanSpan } from '../../pcpp/partition/border-rules.js';
+import type { PlanPeriod } from '../../pcpp/partition/border-rules.js';
 import { planPatches } from '../../pcpp/partition/plan.js';
 import {
   compilePatchGraph,
@@ -26,7 +26,7 @@ export interface InProcessImage {
   /** Bytes that arrived for every step, all devices together. */
   readonly borderBytes: readonly number[];
   /** None in mode `single`. */
-  readonly spans: readonly PlanSpan[];
+  readonly periods: readonly PlanPeriod[];
 }
 
 /** Makes images of one model on any number of devices; graphs and sessions stay open in between. */
@@ -40,7 +40,7 @@ export class ImageMaker {
 
   async make(request: GenerationRequest, patches: number): Promise<InProcessImage> {
     const settings = prepare(request, this.#model.directory);
-    const { shares, spans } = await this.#shares(settings, patches);
+    const { shares, periods } = await this.#shares(settings, patches);
     const posted = new Map<string, Uint8Array>();
     const borderBytes: number[] = [];
     for (let step = 0; step < settings.evaluations; step++) {
@@ -61,7 +61,7 @@ export class ImageMaker {
       }
     }
     const latent = concatRows(shares.map((share) => share.rows));
-    return { settings, latent, borderBytes, spans };
+    return { settings, latent, borderBytes, periods };
   }
 
   async decode(latent: Tensor): Promise<RgbImage> {
@@ -73,7 +73,7 @@ export class ImageMaker {
   async #shares(
     settings: GenerationSettings,
     patches: number,
-  ): Promise<{ shares: readonly (DenoisePatch | SingleDevice)[]; spans: readonly PlanSpan[] }> {
+  ): Promise<{ shares: readonly (DenoisePatch | SingleDevice)[]; periods: readonly PlanPeriod[] }> {
     const { prompt, negativePrompt, guidanceScale, height, width, steps, sampler: name } = settings;
     const { conditioning } = await encodePrompt(this.#model, {
       prompt,
@@ -84,15 +84,15 @@ export class ImageMaker {
     const sampler = createSampler(this.#model.directory.scheduler, { steps, name });
     if (settings.mode === 'single') {
       const session = await this.#model.session('unet');
-      return { shares: [new SingleDevice(session, sampler, settings, conditioning)], spans: [] };
+      return { shares: [new SingleDevice(session, sampler, settings, conditioning)], periods: [] };
     }
     const opened = await this.#open(shapeOf(settings));
-    const spans = planImage(opened.graph.sites, settings, patches);
+    const periods = planImage(opened.graph.sites, settings, patches);
     const shares = Array.from({ length: patches }, (_, patch) => {
-      const denoiser = opened.replan(spans[0]!.plan, patch);
-      return new DenoisePatch(denoiser, spans, sampler, settings, conditioning);
+      const denoiser = opened.replan(periods[0]!.plan, patch);
+      return new DenoisePatch(denoiser, periods, sampler, settings, conditioning);
     });
-    return { shares, spans };
+    return { shares, periods };
   }
 
   /** One session for each form of the graph. */

@@ -48,18 +48,18 @@ for (const [wire, borderAge] of [
     ];
     const made = await maker.make({ ...request, wire, borderAge, borderRules }, 3);
     t.deepEqual(
-      made.spans.map(({ from }) => from),
+      made.periods.map(({ from }) => from),
       [2, 5, 7],
     );
     const planned = Array<number>(request.steps!).fill(0);
-    for (const { from, plan } of made.spans) {
+    for (const { from, plan } of made.periods) {
       const { first, total } = forecastBytes(plan);
       const read = Math.max(from, request.warmupSteps! + borderAge);
       planned.fill(total, read);
       planned[read] = first.total;
     }
     t.deepEqual(made.borderBytes, planned);
-    t.is(new Set(made.spans.map(({ plan }) => forecastBytes(plan).total)).size, 2);
+    t.is(new Set(made.periods.map(({ plan }) => forecastBytes(plan).total)).size, 2);
   });
 }
 

@@ -2,8 +2,8 @@ import test from 'ava';
 import {
   type BorderRule,
   layersOf,
-  planSpans,
-  spanAt,
+  periodAt,
+  planPeriods,
 } from '../../../pcpp/partition/border-rules.js';
 import { needOf } from '../../../pcpp/partition/needs.js';
 import type { PlanOptions } from '../../../pcpp/partition/plan.js';
@@ -19,10 +19,10 @@ const sites: GraphSites = {
 const options: PlanOptions = { height: 64, width: 8, batch: 2, patches: 2, mode: 'pcpp' };
 const steps = { warmupSteps: 2, evaluations: 20 };
 
-/** Share of the upper patch's tokens that the lower one reads, by site, in each span. */
+/** Share of the upper patch's tokens that the lower one reads, by site, in each period. */
 function shares(rules: readonly BorderRule[], change: Partial<PlanOptions> = {}) {
   const all = { ...options, borderCut: 'tokens', ...change } as const;
-  return planSpans(sites, all, steps, rules).map(({ from, plan }) => [
+  return planPeriods(sites, all, steps, rules).map(({ from, plan }) => [
     from,
     ...sites.borders.map((site) => {
       const [part] = needOf(plan, site, 1).before.parts;
@@ -62,7 +62,7 @@ test('what the last whole-image step has cut is read by one plan', (t) => {
   );
 });
 
-test('rules of steps that are whole-image ones, or that change nothing, make no span', (t) => {
+test('rules of steps that are whole-image ones, or that change nothing, make no period', (t) => {
   const rule = { borderFraction: 0.5 };
   t.is(shares([{ ...rule, steps: [0, 20] }]).length, 1);
   t.is(shares([{ borderFraction: 0.3, steps: [5, 9] }]).length, 1);
@@ -75,7 +75,7 @@ test('in distrifusion mode everything is read, whatever the rules', (t) => {
 
 test('a layer that is not there is named, and so are those that are', (t) => {
   const rules: readonly BorderRule[] = [{ borderFraction: 0.5, layers: 'middle' }];
-  const error = t.throws(() => planSpans(sites, options, steps, rules));
+  const error = t.throws(() => planPeriods(sites, options, steps, rules));
   t.like(error, { code: 'E_OPTION' });
   t.true(error.message.includes('"middle"') && error.message.includes(attention.nodes[0]!));
 });
@@ -88,10 +88,10 @@ test('layers are those that rules name, each once', (t) => {
   t.deepEqual(layersOf(named), ['up', 'down']);
 });
 
-test('a step before the first span is of the first', (t) => {
-  const spans = [{ from: 4 }, { from: 9 }];
+test('a step before the first period is of the first', (t) => {
+  const periods = [{ from: 4 }, { from: 9 }];
   t.deepEqual(
-    [0, 4, 8, 9, 99].map((step) => spanAt(spans, step).from),
+    [0, 4, 8, 9, 99].map((step) => periodAt(periods, step).from),
     [4, 4, 4, 9, 9],
   );
 });
