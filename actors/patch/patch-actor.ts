@@ -33,7 +33,10 @@ export interface PatchSettings {
   readonly job?: string;
   readonly patch: number;
   readonly patches: number;
-  /** 0 reads the borders of the same step (synchronous), 1 those of the step before (displaced). */
+  /**
+   * 0 reads the borders of the same step (synchronous), 1 those of the step before (displaced); the most of all steps, where
+   * they differ.
+   */
   readonly age: number;
   /**
    * Whether a step's borders are known before it is computed (`input`: rows of the grid) or come out of it (`output`:
@@ -104,6 +107,19 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
   /** Who reads this patch's borders of the step. */
   protected abstract readers(step: number): readonly number[];
 
+  /** How many steps old the borders are that this step reads. @default the patch's age, in every step */
+  protected ageOf(_step: number): number {
+    return this.settings.age;
+  }
+
+  /**
+   * Which of several sequences of borders the step's belongs to: within one, versions are read in the order in which they
+   * were made. @default 0, there is one
+   */
+  protected sequenceOf(_step: number): number {
+    return 0;
+  }
+
   /** What `to` needs of this patch. Called before or after `advance`, as `borderOf` says. */
   protected abstract borderFor(to: number, step: number): Border;
 
@@ -147,7 +163,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
   border(job: string, from: number, version: number, border: Border): Promise<void> {
     const work = this.#work;
     if (!work || (work.settings.job ?? '') !== job) return Promise.resolve();
-    return work.mailbox.put(String(from), version, border);
+    return work.mailbox.put(this.#slotOf(from, version), version, border);
   }
 
   keepCheckpoint(job: string, of: number, checkpoint: Checkpoint): void {
@@ -232,7 +248,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
         : mailbox.take(slot, wanted, { signal }).then((value) => ({ version: wanted, value }));
     // All at once: one deadline for the step, not one after another.
     const taken = await Promise.all(
-      this.needs(step).map(async (from) => ({ from, ...(await take(String(from))) })),
+      this.needs(step).map(async (from) => ({ from, ...(await take(this.#slotOf(from, wanted))) })),
     );
     const borders = new Map(taken.map(({ from, value }) => [from, value]));
     const ages = new Map(taken.map(({ from, version }) => [from, step - version]));
@@ -241,7 +257,11 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
 
   /** Before its first version exists, a border is read as fresh as it comes. */
   #ageAt(step: number): number {
-    return Math.min(step, this.settings.age);
+    return Math.min(step, this.ageOf(step));
+  }
+
+  #slotOf(from: number, version: number): string {
+    return `${from}.${this.sequenceOf(version)}`;
   }
 
   /** Bytes that left. */

@@ -23,6 +23,7 @@ import { summary } from './summary.js';
 
 interface GenerateOptions {
   readonly cfgParallel?: true;
+  readonly cfgInterleaved?: true;
   readonly rowShares?: RowShares;
   readonly borderDeadline?: number;
   readonly lateSteps?: number;
@@ -99,6 +100,10 @@ export function addGenerate(program: Command): void {
       rowShares,
     )
     .option('--cfg-parallel', 'prompt and negative prompt on two groups of devices')
+    .option(
+      '--cfg-interleaved',
+      "prompt and negative prompt in turns, while the other's borders travel",
+    )
     .option('--devices <number>', 'devices to use (default: all)', number)
     .addOption(
       new Option('--sampler <name>', "(default: the model's own)").choices([...samplerNames]),
@@ -168,7 +173,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
-  const { rowShares: shares, borderDeadline, lateSteps, borderRule } = options;
+  const { rowShares: shares, borderDeadline, lateSteps, borderRule, cfgInterleaved } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -188,6 +193,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     image: image === undefined ? undefined : readImage(image),
     strength,
     cfgParallel,
+    cfgInterleaved,
     rowShares: shares,
     borderDeadlineMs: borderDeadline,
     lateSteps,

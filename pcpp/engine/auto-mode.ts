@@ -42,10 +42,10 @@ export class AutoMode {
         'mode auto chooses how many patches there are: it cannot take a weight for each',
       );
     }
-    if (rest.borderRules) {
+    if (rest.borderRules || rest.cfgInterleaved) {
       throw new PcppError(
         'E_OPTION',
-        'mode auto chooses the border fraction: it cannot take borderRules',
+        'mode auto chooses border fraction and guidance: it cannot take borderRules or cfgInterleaved',
       );
     }
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
@@ -54,7 +54,7 @@ export class AutoMode {
     if (available === 1) return alone('one device: there is no other');
     const periods = await orRefusal('E_GRAPH', devices[0]!.plan(settings, 1));
     if (typeof periods === 'string') return alone(`one device: ${periods}`);
-    const { plan: whole } = periods[0]!;
+    const { plan: whole } = periods[0];
     if (whole.height < 2 * whole.sites.downsampling) {
       return alone(`one device: ${whole.height} latent rows cannot be shared`);
     }
@@ -92,11 +92,12 @@ export class AutoMode {
       devices: __,
       cfgParallel: ___,
       borderRules: ____,
+      cfgInterleaved: _____,
       ...rest
     } = parseRequest(request);
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const periods = await devices[0]!.plan(settings, 1);
-    return this.#measure(rest, settings, devices, periods[0]!.plan);
+    return this.#measure(rest, settings, devices, periods[0].plan);
   }
 
   #measure(

@@ -1,6 +1,6 @@
 /** One patch's lines to and from all the others, for an image whose plan may change from step to step. */
 
-import { type PlanPeriod, periodAt } from '../partition/border-rules.js';
+import { type PlanPeriods, periodAt } from '../partition/border-rules.js';
 import { patchCount } from '../partition/plan.js';
 import { BorderReceiver, BorderSender } from './border-wire.js';
 
@@ -16,8 +16,8 @@ export class BorderLines {
   readonly #lines: readonly Line[];
 
   /** @param periods Of displaced steps; messages of the step before the first one, and of earlier ones, are not sent. */
-  constructor(periods: readonly PlanPeriod[], patch: number) {
-    const { plan } = periods[0]!;
+  constructor(periods: PlanPeriods, patch: number) {
+    const { plan } = periods[0];
     this.#age = plan.age;
     const others = [...Array(patchCount(plan)).keys()];
     this.#lines = periods.map(({ from, plan }, period) => ({

@@ -9,7 +9,7 @@ import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
 import { Session } from '../onnx/session.js';
-import type { PlanPeriod } from '../partition/border-rules.js';
+import type { PlanPeriods } from '../partition/border-rules.js';
 import type { LinkCost } from '../partition/cost.js';
 import { planFresh, rowsBetween } from '../partition/plan.js';
 import { createSampler } from '../samplers/create-sampler.js';
@@ -31,6 +31,7 @@ import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
 import { GuidedHalf, halfPlace } from './guided-half.js';
+import { GuidedTurns } from './guided-turns.js';
 import { planImage, shapeOf } from './plan-image.js';
 import type { Denoising, Share } from './share.js';
 import { SingleDevice } from './single-device.js';
@@ -92,7 +93,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   async plan(
     settings: GenerationSettings,
     patches: number | readonly number[],
-  ): Promise<readonly PlanPeriod[]> {
+  ): Promise<PlanPeriods> {
     const shape = shapeOf(settings);
     const { sites } =
       settings.mode === 'sync'
@@ -104,27 +105,37 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   /** Take up a job as device number `device`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, device: number): Promise<void> {
     const { id, settings, rows } = job;
-    const patches = rows.length;
-    const { cfgParallel, guidanceScale } = settings;
-    // What is told within a step is read in the phase after.
-    const age = cfgParallel || settings.mode === 'sync' ? 1 : settings.borderAge;
-    const all = cfgParallel ? 2 * patches : patches;
+    const all = settings.cfgParallel ? 2 * rows.length : rows.length;
+    this.#share = await this.#shareOf(job, device);
+    const age = Math.max(...(this.#share.ages ?? [messageAge(settings)]));
     const lateness = settings.lateness ? { lateness: settings.lateness } : {};
     this.begin({ job: id, patch: device, patches: all, age, borderOf: 'output', ...lateness });
-    if (!cfgParallel) {
-      this.#share = await this.#shareOf(job, device);
-      return;
-    }
-    const place = halfPlace(device, patches);
-    const conditioning = halfOf(job.conditioning, place.isNegative ? 0 : 1);
-    const half = await this.#shareOf({ ...job, conditioning }, device - place.first);
-    this.#share = new GuidedHalf(half, place, guidanceScale);
   }
 
-  async #shareOf(
-    { settings, conditioning, rows, image }: DenoiseJob,
-    patch: number,
-  ): Promise<Denoising> {
+  async #shareOf(job: DenoiseJob, device: number): Promise<Share> {
+    const { settings, conditioning, rows } = job;
+    const { guidanceScale } = settings;
+    const half = (entry: 0 | 1): DenoiseJob => ({
+      ...job,
+      conditioning: halfOf(conditioning, entry),
+    });
+    if (settings.cfgParallel) {
+      const place = halfPlace(device, rows.length);
+      const own = await this.#denoisingOf(half(place.isNegative ? 0 : 1), device - place.first);
+      return new GuidedHalf(own, place, guidanceScale);
+    }
+    if (settings.cfgInterleaved && rows.length > 1) {
+      const [negative, positive] = [
+        await this.#patchOf(half(0), device),
+        await this.#patchOf(half(1), device),
+      ];
+      return new GuidedTurns(positive, negative, guidanceScale);
+    }
+    return this.#denoisingOf(job, device);
+  }
+
+  async #denoisingOf(job: DenoiseJob, patch: number): Promise<Denoising> {
+    const { settings, conditioning, rows, image } = job;
     const sampler = this.#samplerOf(settings);
     if (rows.length === 1) {
       const session = await this.#device.model.session('unet');
@@ -132,14 +143,17 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
         ...(image ? { image } : {}),
       });
     }
+    if (settings.mode !== 'sync') return this.#patchOf(job, patch);
+    const [{ plan }] = await this.plan(settings, rows);
+    const staged = await this.#device.stagedDenoiser(shapeOf(settings), plan, patch);
+    return new SyncPatch(staged, sampler, settings, conditioning, image);
+  }
+
+  async #patchOf(job: DenoiseJob, patch: number): Promise<DenoisePatch> {
+    const { settings, conditioning, rows, image } = job;
     const periods = await this.plan(settings, rows);
-    const { plan } = periods[0]!;
-    const shape = shapeOf(settings);
-    if (settings.mode === 'sync') {
-      const staged = await this.#device.stagedDenoiser(shape, plan, patch);
-      return new SyncPatch(staged, sampler, settings, conditioning, image);
-    }
-    const denoiser = await this.#device.denoiser(shape, plan, patch);
+    const denoiser = await this.#device.denoiser(shapeOf(settings), periods[0].plan, patch);
+    const sampler = this.#samplerOf(settings);
     return new DenoisePatch(denoiser, periods, sampler, settings, conditioning, image);
   }
 
@@ -247,7 +261,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     patches: number,
   ): Promise<StepTimes> {
     const periods = await this.plan(settings, patches);
-    const denoiser = await this.#device.denoiser(shapeOf(settings), periods[0]!.plan, 1);
+    const denoiser = await this.#device.denoiser(shapeOf(settings), periods[0].plan, 1);
     const trial = new DenoisePatch(
       denoiser,
       periods,
@@ -281,6 +295,16 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return this.#current.senders(step);
   }
 
+  protected override ageOf(phase: number): number {
+    const { ages } = this.#current;
+    return ages ? ages[phase % ages.length]! : super.ageOf(phase);
+  }
+
+  protected override sequenceOf(phase: number): number {
+    const { ages } = this.#current;
+    return ages ? phase % ages.length : super.sequenceOf(phase);
+  }
+
   protected override readers(step: number): readonly number[] {
     return this.#current.readers(step);
   }
@@ -306,3 +330,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return createSampler(this.#device.directory.scheduler, { steps, skippedSteps, name });
   }
 }
+
+/** In phases; what is told within a step is read in the phase after. */
+const messageAge = ({ cfgParallel, mode, borderAge }: GenerationSettings): number =>
+  cfgParallel || mode === 'sync' ? 1 : borderAge;

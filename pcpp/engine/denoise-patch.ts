@@ -4,11 +4,11 @@
  */
 
 import type { Values } from '../onnx/session.js';
-import { type PlanPeriod, periodAt } from '../partition/border-rules.js';
+import { type PlanPeriods, periodAt } from '../partition/border-rules.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
 import type { Sampler } from '../samplers/sampler.js';
-import { concatBatch, type Tensor, takeRows } from '../tensor.js';
+import { concatBatch, type Tensor, takeRows, tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { BorderLines } from './border-lines.js';
 import { latentOf } from './borders.js';
@@ -34,17 +34,19 @@ export class DenoisePatch extends Denoising {
   readonly #settings: GenerationSettings;
   readonly #values: Values;
   readonly #guided: boolean;
-  readonly #periods: readonly PlanPeriod[];
+  readonly #periods: PlanPeriods;
   readonly #lines: BorderLines;
   /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
   #own: Track;
+  /** By neighbour, latent rows of this step that came by themselves, unscaled. */
+  readonly #halos = new Map<number, Tensor>();
   /** The whole image, during the warm-up and until the first displaced step has read its edges. */
   #whole: Track;
 
   /** @param periods What borders are in which steps; `denoiser` has the first one's plan. */
   constructor(
     denoiser: PatchDenoiser,
-    periods: readonly PlanPeriod[],
+    periods: PlanPeriods,
     sampler: Sampler,
     settings: GenerationSettings,
     conditioning: Conditioning,
@@ -89,6 +91,30 @@ export class DenoisePatch extends Denoising {
 
   borderFor(to: number, step: number): Uint8Array {
     return this.#lines.encode(to, this.#denoiser.outbound(to, this.#own.latent), step);
+  }
+
+  /** Whose latent rows a displaced step reads. */
+  get latentSenders(): readonly number[] {
+    return this.#others((other) => latentRows(this.#plan, other, this.#patch) !== undefined);
+  }
+
+  /** Whose displaced steps read this patch's latent rows. */
+  get latentReaders(): readonly number[] {
+    return this.#others((other) => latentRows(this.#plan, this.#patch, other) !== undefined);
+  }
+
+  /** Own latent rows that patch `to` needs for the next step, [1, C, rows, W]. */
+  latentFor(to: number): Tensor {
+    const [from, end] = latentRows(this.#plan, this.#patch, to) ?? [0, 0];
+    const [first] = this.#patchRows;
+    return takeRows(this.#own.latent, from - first, end - first);
+  }
+
+  /** Takes such rows of patch `from`, for the step that comes next. @throws PcppError `E_SHAPE` if there are more or fewer. */
+  takeLatent(from: number, values: Float32Array): void {
+    const rows = latentRows(this.#plan, from, this.#patch) ?? [0, 0];
+    const dims = [1, this.#plan.sites.channels, rows[1] - rows[0], this.#plan.width];
+    this.#halos.set(from, tensor(dims, values.slice()));
   }
 
   borderAge(step: number): number | undefined {
@@ -154,12 +180,13 @@ export class DenoisePatch extends Denoising {
     const payload = borders.get(from);
     const rows = latentRows(this.#plan, from, this.#patch);
     if (!rows) return undefined;
-    const latent = payload
-      ? latentOf(this.#planAt(step), from, this.#patch, payload)
-      : takeRows(this.#whole.latent, rows[0], rows[1]);
     // Scaled by the noise they have, which is that of the step they were to enter.
-    const entered = payload ? madeIn(from) + 1 : this.#settings.warmupSteps;
-    return latent && this.#batch(this.#sampler.scaleInput(latent, entered));
+    const scaled = (latent: Tensor | undefined, entered: number): Tensor | undefined =>
+      latent && this.#batch(this.#sampler.scaleInput(latent, entered));
+    const apart = this.#halos.get(from);
+    if (apart) return scaled(apart, step);
+    if (!payload) return scaled(takeRows(this.#whole.latent, ...rows), this.#settings.warmupSteps);
+    return scaled(latentOf(this.#planAt(step), from, this.#patch, payload), madeIn(from) + 1);
   }
 
   #step(
@@ -199,8 +226,11 @@ export class DenoisePatch extends Denoising {
     plan: PatchPlan,
     edge: (other: number) => readonly [from: number, to: number],
   ): readonly number[] {
-    return [...Array(patchCount(plan)).keys()].filter(
-      (other) => other !== this.#patch && manifestOf(plan, ...edge(other)).length > 0,
-    );
+    return this.#others((other) => manifestOf(plan, ...edge(other)).length > 0);
+  }
+
+  #others(isMeant: (other: number) => boolean): readonly number[] {
+    const all = [...Array(patchCount(this.#plan)).keys()];
+    return all.filter((other) => other !== this.#patch && isMeant(other));
   }
 }

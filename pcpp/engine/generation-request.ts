@@ -100,6 +100,12 @@ export interface GenerationRequest {
    */
   readonly cfgParallel?: boolean;
   /**
+   * Guidance in turns on every device: the prompt and then the negative prompt, each while the other's borders travel. The
+   * picture is the same, a step takes a little longer to compute, and it waits for a round of small messages only: for links
+   * that are slower than the devices. @default false
+   */
+  readonly cfgInterleaved?: boolean;
+  /**
    * How the rows are shared out among the patches: equally, by one weight for each patch from top to bottom, or by how fast
    * the devices were in the images before; until that is known, equally. @default 'equal'
    */
@@ -119,6 +125,7 @@ export const generationDefaults: {
   readonly wire: Wire;
   readonly warmupShare: number;
   readonly cfgParallel: boolean;
+  readonly cfgInterleaved: boolean;
   readonly rowShares: RowShares;
 } = {
   seed: 0,
@@ -130,6 +137,7 @@ export const generationDefaults: {
   wire: 'fp16',
   warmupShare: 4 / 50,
   cfgParallel: false,
+  cfgInterleaved: false,
   rowShares: 'equal',
 };
 
@@ -142,6 +150,8 @@ interface Rule {
 }
 
 const text: Rule = { expected: 'a text', accepts: (value) => typeof value === 'string' };
+
+const flag: Rule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
 
 const integer = (from: number, to: number): Rule => ({
   expected: `an integer in ${from}..${to}`,
@@ -220,7 +230,8 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
         value.length > 0 &&
         value.every((weight) => Number.isFinite(weight) && weight > 0)),
   },
-  cfgParallel: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
+  cfgParallel: flag,
+  cfgInterleaved: flag,
   devices: integer(1, 1024),
 };
 

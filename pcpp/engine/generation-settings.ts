@@ -55,6 +55,8 @@ export interface GenerationSettings {
   readonly warmupSteps: number;
   /** Guidance on two groups of devices; `devices` are those of both. */
   readonly cfgParallel: boolean;
+  /** Guidance in turns: only where borders are displaced. */
+  readonly cfgInterleaved: boolean;
   readonly rowShares: RowShares;
   readonly devices: number | 'all';
 }
@@ -103,6 +105,9 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
   const guidanceScale = asked.guidanceScale ?? model.defaults.guidanceScale;
   if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
+  if (asked.cfgInterleaved && displaced) {
+    checkTurns(guidanceScale, asked.borderAge, asked.cfgParallel);
+  }
   const alone = asked.cfgParallel ? 2 : 1;
   const lateness = latenessOf(asked, displaced);
   return {
@@ -131,16 +136,16 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     ...(lateness ? { lateness } : {}),
     warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
     cfgParallel: asked.cfgParallel,
+    cfgInterleaved: asked.cfgInterleaved && displaced,
     rowShares: asked.rowShares,
     devices: mode === 'single' ? alone : (asked.devices ?? 'all'),
   };
 }
 
 /** @throws PcppError `E_OPTION` if borders cannot be late. */
-function latenessOf(
-  { borderDeadlineMs: deadlineMs, lateSteps, borderRules, wire, cfgParallel }: GenerationRequest,
-  displaced: boolean,
-): Lateness | undefined {
+function latenessOf(request: GenerationRequest, displaced: boolean): Lateness | undefined {
+  const { borderDeadlineMs: deadlineMs, lateSteps, borderRules, wire } = request;
+  const { cfgParallel, cfgInterleaved } = request;
   const refuse = (why: string): never => {
     throw new PcppError('E_OPTION', why);
   };
@@ -158,6 +163,7 @@ function latenessOf(
     );
   }
   if (cfgParallel) refuse('borderDeadlineMs is not for cfgParallel: groups wait for each other');
+  if (cfgInterleaved) refuse('borderDeadlineMs is not for cfgInterleaved, which waits in turns');
   return { deadlineMs, maxSteps: lateSteps ?? 1 };
 }
 
@@ -173,6 +179,18 @@ function checkHalves(guidanceScale: number, borderAge: BorderAge, devices: numbe
   if (devices !== undefined && devices % 2 !== 0) {
     refuse(`makes two groups of devices, and ${devices} cannot be halved`);
   }
+}
+
+/** @throws PcppError `E_OPTION` if guidance cannot be in turns. */
+function checkTurns(guidanceScale: number, borderAge: BorderAge, cfgParallel: boolean) {
+  const refuse = (why: string): never => {
+    throw new PcppError('E_OPTION', `cfgInterleaved ${why}`);
+  };
+  if (!isGuided(guidanceScale)) {
+    refuse(`needs guidance to take turns with, and a guidance scale of ${guidanceScale} is none`);
+  }
+  if (borderAge !== 1) refuse('hides the transfer at age 1: leave borderAge out');
+  if (cfgParallel) refuse('and cfgParallel exclude each other: a device has both prompts or one');
 }
 
 /** @throws PcppError `E_OPTION` if image and other options contradict, `E_MODEL_DIR` if the model cannot read images. */

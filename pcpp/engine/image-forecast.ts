@@ -1,7 +1,13 @@
 /** How an image is split and what its devices will tell each other, before they do. */
 
 import type { PlanPeriod } from '../partition/border-rules.js';
-import { type Forecast, forecastBytes, forecastFresh, forecastHalves } from '../partition/bytes.js';
+import {
+  type Forecast,
+  forecastBytes,
+  forecastFresh,
+  forecastHalves,
+  forecastTurns,
+} from '../partition/bytes.js';
 import type { GenerationSettings } from './generation-settings.js';
 
 export interface ImageForecast {
@@ -40,14 +46,15 @@ function forecastsOf(
   periods: readonly PlanPeriod[],
   bounds: readonly number[],
 ): readonly ForecastPeriod[] {
-  const { mode, warmupSteps, evaluations, cfgParallel, latent } = settings;
+  const { mode, warmupSteps, evaluations, cfgParallel, cfgInterleaved, latent } = settings;
   const rowValues = latent.channels * latent.width;
   if (periods.length === 0) {
     return cfgParallel ? [{ from: 0, forecast: forecastHalves(bounds, rowValues) }] : [];
   }
   if (mode !== 'sync' && warmupSteps === evaluations) return [];
+  const bytesOf = mode === 'sync' ? forecastFresh : cfgInterleaved ? forecastTurns : forecastBytes;
   return periods.map(({ from, plan }) => {
-    const own = mode === 'sync' ? forecastFresh(plan) : forecastBytes(plan);
+    const own = bytesOf(plan);
     return { from, forecast: cfgParallel ? forecastHalves(bounds, rowValues, own) : own };
   });
 }

@@ -1,6 +1,6 @@
 /** How an image is split, as its settings say: the same on every device, because all of them derive it. */
 
-import { layersOf, type PlanPeriod, planPeriods } from '../partition/border-rules.js';
+import { layersOf, type PlanPeriods, planPeriods } from '../partition/border-rules.js';
 import { planFresh } from '../partition/plan.js';
 import type { PatchGraphShape } from '../rewrite/compile.js';
 import type { GraphSites } from '../rewrite/sites.js';
@@ -9,9 +9,10 @@ import { isGuided } from './guidance.js';
 
 /** What the model's graph is compiled for. */
 export function shapeOf(settings: GenerationSettings): PatchGraphShape {
-  const { guidanceScale, latent, borderPayload: payload, cfgParallel, borderRules } = settings;
+  const { guidanceScale, latent, borderPayload: payload, borderRules } = settings;
   const { height, width } = latent;
-  const batch = isGuided(guidanceScale) && !cfgParallel ? 2 : 1;
+  const isApart = settings.cfgParallel || settings.cfgInterleaved;
+  const batch = isGuided(guidanceScale) && !isApart ? 2 : 1;
   return { height, width, batch, payload, layers: layersOf(borderRules) };
 }
 
@@ -24,12 +25,13 @@ export function planImage(
   sites: GraphSites,
   settings: GenerationSettings,
   patches: number | readonly number[],
-): readonly PlanPeriod[] {
+): PlanPeriods {
   const { height, width, batch } = shapeOf(settings);
   const size = { height, width, batch, patches };
   if (settings.mode === 'sync') return [{ from: 0, plan: planFresh(sites, size) }];
   const { borderFraction, borderCut, borderAge: age, wire, borderRules } = settings;
+  const latentApart = settings.cfgInterleaved;
   const mode = settings.mode === 'pcpp' ? 'pcpp' : 'distrifusion';
-  const options = { ...size, mode, borderFraction, borderCut, wire, age } as const;
+  const options = { ...size, mode, borderFraction, borderCut, wire, age, latentApart } as const;
   return planPeriods(sites, options, settings, borderRules);
 }

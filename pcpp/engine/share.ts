@@ -5,6 +5,11 @@ import type { Tensor } from '../tensor.js';
 export interface Share {
   /** Exchanges of one step: 1, or more where devices tell each other something within it. Counted through over all steps. */
   readonly phases: number;
+  /**
+   * Where phases read messages of different ages: for each phase of a step, how many phases old. Each phase's messages are
+   * then a sequence of their own. @default one phase, or the age of the plan
+   */
+  readonly ages?: readonly number[];
   /** What the last step left of own rows: [1, C, rows, W]. */
   readonly rows: Tensor;
   /** Whose messages `phase` reads. */

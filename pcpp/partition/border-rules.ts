@@ -19,6 +19,9 @@ export interface PlanPeriod {
   readonly plan: PatchPlan;
 }
 
+/** Of an image: at least one, in order. */
+export type PlanPeriods = readonly [PlanPeriod, ...PlanPeriod[]];
+
 /** What tells layers apart in these rules: the operators of one site match the same of them. */
 export const layersOf = (rules: readonly BorderRule[] = []): readonly string[] => [
   ...new Set(rules.flatMap(({ layers }) => layers ?? [])),
@@ -42,7 +45,7 @@ export function planPeriods(
   options: PlanOptions,
   { warmupSteps, evaluations }: DisplacedSteps,
   rules: readonly BorderRule[] = [],
-): readonly PlanPeriod[] {
+): PlanPeriods {
   for (const layers of layersOf(rules)) requireLayers(sites, layers);
   const plan = planPatches(sites, options);
   const told = warmupSteps + plan.age;
@@ -50,11 +53,13 @@ export function planPeriods(
     .flatMap(({ steps }) => steps ?? [])
     .map((step) => (step <= warmupSteps ? 0 : Math.max(step, told)));
   const starts = [...new Set(turns)].filter((step) => step > 0 && step < evaluations);
-  const periods: PlanPeriod[] = [];
-  for (const from of [warmupSteps, ...starts.sort((a, b) => a - b)]) {
+  const planFrom = (from: number): PlanPeriod => {
     const borderFractions = fractionsAt(sites, rules, from);
-    const next = planPatches(sites, { ...options, borderFractions });
-    if (next.hash !== periods.at(-1)?.plan.hash) periods.push({ from, plan: next });
+    return { from, plan: planPatches(sites, { ...options, borderFractions }) };
+  };
+  const periods: [PlanPeriod, ...PlanPeriod[]] = [planFrom(warmupSteps)];
+  for (const next of starts.sort((a, b) => a - b).map(planFrom)) {
+    if (next.plan.hash !== periods.at(-1)?.plan.hash) periods.push(next);
   }
   return periods;
 }

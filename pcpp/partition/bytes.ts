@@ -1,7 +1,7 @@
 /** What a plan will send, before anything runs. */
 
 import type { Site } from '../rewrite/sites.js';
-import { latentRows, momentsLength } from './manifest.js';
+import { latentLength, momentsLength } from './manifest.js';
 import { ownSpan } from './needs.js';
 import { type PatchPlan, patchCount } from './plan.js';
 import { borderBytes, type FrameKind } from './wire.js';
@@ -47,10 +47,10 @@ export function forecastBytes(plan: PatchPlan): Forecast {
  * drawn them.
  */
 export function forecastFresh(plan: PatchPlan): Forecast {
-  const drawn = trafficBy(plan, (from, to) => {
-    const [first, end] = latentRows(plan, from, to) ?? [0, 0];
-    return borderBytes(plan, from, to) - 4 * plan.sites.channels * (end - first) * plan.width;
-  });
+  const drawn = trafficBy(
+    plan,
+    (from, to) => borderBytes(plan, from, to) - 4 * latentLength(plan, from, to),
+  );
   return { ...forecastBytes(plan), first: drawn };
 }
 
@@ -79,6 +79,25 @@ export function forecastHalves(
   const distrifusion = twice(group?.distrifusion);
   const saving = 1 - own.total / distrifusion.total;
   return { ...own, first: twice(group?.first), repair: twice(group?.repair), distrifusion, saving };
+}
+
+/**
+ * The same where a device runs the two entries of guidance one after the other: each entry's borders, and the latent's rows
+ * once, in float32.
+ *
+ * @param plan Of one entry, with the latent's rows apart.
+ */
+export function forecastTurns(plan: PatchPlan): Forecast {
+  const entry = forecastBytes(plan);
+  const latent = trafficBy(plan, (from, to) => 4 * latentLength(plan, from, to));
+  const both = ({ sent, received, total }: Traffic): Traffic => ({
+    sent: sent.map((bytes, patch) => 2 * bytes + latent.sent[patch]!),
+    received: received.map((bytes, patch) => 2 * bytes + latent.received[patch]!),
+    total: 2 * total + latent.total,
+  });
+  const [own, distrifusion] = [both(entry), both(entry.distrifusion)];
+  const saving = 1 - own.total / distrifusion.total;
+  return { ...own, first: both(entry.first), repair: both(entry.repair), distrifusion, saving };
 }
 
 /** Whole patches to everybody, as keys and values whatever travels here. */

@@ -67,10 +67,9 @@ function deriveManifest(plan: PatchPlan, from: number, to: number): Manifest {
   };
   const moments = momentsLength(plan);
   if (moments > 0 && plan.groupNorm !== 'local') add({ kind: 'moments', offset, length: moments });
-  const latent = latentRows(plan, from, to);
+  const latent = plan.latentApart ? undefined : latentRows(plan, from, to);
   if (latent) {
-    const length = plan.sites.channels * (latent[1] - latent[0]) * plan.width;
-    add({ kind: 'latent', span: latent, offset, length });
+    add({ kind: 'latent', span: latent, offset, length: latentLength(plan, from, to) });
   }
   for (const site of plan.sites.borders) {
     const span = isFresh(site) ? undefined : partSpan(plan, site, from, to);
@@ -93,6 +92,12 @@ export function latentRows(plan: PatchPlan, from: number, to: number): Span | un
     if (rows) joined = joined ? [Math.min(joined[0], rows[0]), Math.max(joined[1], rows[1])] : rows;
   }
   return joined;
+}
+
+/** Elements of these rows, all channels. */
+export function latentLength(plan: PatchPlan, from: number, to: number): number {
+  const [first, end] = latentRows(plan, from, to) ?? [0, 0];
+  return plan.sites.channels * (end - first) * plan.width;
 }
 
 function partSpan(plan: PatchPlan, site: Site, from: number, to: number): Span | undefined {

@@ -41,6 +41,8 @@ export interface PatchPlan {
   readonly groupNorm: GroupNormMode;
   readonly wire: Wire;
   readonly age: BorderAge;
+  /** The latent's edge rows are told by themselves, not with the borders of the step that made them. */
+  readonly latentApart?: true;
   /** Equal on both sides of a link, or their messages do not fit each other. */
   readonly hash: string;
 }
@@ -70,6 +72,8 @@ export interface PlanOptions {
   readonly wire?: Wire;
   /** @default 1 */
   readonly age?: BorderAge;
+  /** Whether the latent's edge rows travel by themselves. @default false: they come with the borders */
+  readonly latentApart?: boolean;
 }
 
 export const planDefaults: Required<
@@ -109,7 +113,8 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
   const wire = options.wire ?? planDefaults.wire;
   const age = options.age ?? planDefaults.age;
   const exceptions = others.length > 0 ? { borderFractions: Object.fromEntries(others) } : {};
-  const rules = { mode, borderFraction, ...exceptions, borderCut, groupNorm, wire, age };
+  const apart = options.latentApart ? { latentApart: true as const } : {};
+  const rules = { mode, borderFraction, ...exceptions, borderCut, groupNorm, wire, age, ...apart };
   const plan = { sites, height, width, batch, bounds, ...rules };
   return { ...plan, hash: createHash('sha256').update(JSON.stringify(plan)).digest('hex') };
 }

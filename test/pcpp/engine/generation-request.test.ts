@@ -28,6 +28,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     wire: 'fp16',
     warmupSteps: 2,
     cfgParallel: false,
+    cfgInterleaved: false,
     rowShares: 'equal',
     devices: 'all',
   });

@@ -1,0 +1,75 @@
+/** Guidance in turns on every device: the picture of guidance in one batch, and every byte as planned. */
+
+import test from 'ava';
+import {
+  type GenerationRequest,
+  type GenerationResult,
+  openPipeline,
+  type Pipeline,
+} from '../../../pcpp/index.js';
+import { startCluster } from '../../../runtime/index.js';
+import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
+
+const request: GenerationRequest = {
+  prompt: 'mountains, the ocean, sunrise, clouds',
+  negativePrompt: 'fog',
+  width: 128,
+  height: 192,
+  steps: 8,
+  seed: 5,
+  warmupSteps: 2,
+};
+
+const make = (pipeline: Pipeline, more: Partial<GenerationRequest>): Promise<GenerationResult> =>
+  pipeline.generate({ ...request, ...more }).result;
+
+test('in turns the picture is the same, and borders are one step old', async (t) => {
+  await using local = await startCluster({ workers: 3, resources: { cpu: 1 } });
+  await using pipeline = await openPipeline(local.cluster, { model: scenesPath });
+  for (const more of [
+    { wire: 'fp32' },
+    { wire: 'residual-int8', borderRules: [{ borderFraction: 1, steps: [5, 7] }] },
+  ] as const) {
+    const together = await make(pipeline, more);
+    const turns = await make(pipeline, { ...more, cfgInterleaved: true });
+    const far = maxAbsDifference(together.latent.data, turns.latent.data);
+    // Nothing differs but the batch of a run, and what is rounded is rounded from where it is.
+    const bound = { fp32: 1e-4, 'residual-int8': 0.1 }[more.wire];
+    t.true(far < bound, `${more.wire} ${far}`);
+    t.deepEqual(
+      turns.steps.map(({ borderAge }) => borderAge),
+      [undefined, undefined, undefined, 1, 1, 1, 1, 1],
+    );
+    const planned = Array<number>(8).fill(0);
+    for (const { from, forecast } of turns.forecasts ?? [{ from: 3, forecast: turns.forecast! }]) {
+      planned.fill(forecast.total, Math.max(from, 3));
+      planned[Math.max(from, 3)] = forecast.first.total;
+    }
+    t.deepEqual(
+      turns.steps.map((step) => step.borderBytes),
+      planned,
+    );
+    if (more.wire === 'fp32') t.is(turns.forecast!.total, together.forecast!.total);
+  }
+});
+
+test('what cannot be in turns is refused, and where nothing is displaced there is nothing to do', async (t) => {
+  await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
+  await using pipeline = await openPipeline(local.cluster, { model: scenesPath });
+  for (const [more, message] of [
+    [{ guidanceScale: 1 }, /a guidance scale of 1 is none/],
+    [{ borderAge: 2 }, /leave borderAge out/],
+    [{ cfgParallel: true }, /exclude each other/],
+    [{ borderDeadlineMs: 5 }, /waits in turns/],
+  ] as const) {
+    await t.throwsAsync(make(pipeline, { ...more, cfgInterleaved: true }), {
+      code: 'E_OPTION',
+      message,
+    });
+  }
+  const single = await make(pipeline, { mode: 'single' });
+  for (const more of [{ mode: 'single' }, { warmupSteps: 8 }] as const) {
+    const turns = await make(pipeline, { ...more, cfgInterleaved: true });
+    t.true(maxAbsDifference(turns.latent.data, single.latent.data) < 1e-4);
+  }
+});
