@@ -200,7 +200,8 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     if (this.#current.peers.size !== patches - 1) {
       throw new ActorsError('E_PATCH_STATE', 'link() the other patches first');
     }
-    const { signal } = context();
+    const call = context();
+    const { signal } = call;
     this.#running = true;
     try {
       for (let step = first; step < end && !signal.aborted; step++) {
@@ -208,7 +209,9 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
         const asked = performance.now();
         const { borders, ages } = await this.#collect(step, signal);
         const started = performance.now();
+        if (borders.size > 0) call.span('wait for borders', asked);
         await this.advance(step, borders, ages);
+        call.span('advance', started);
         const computeMs = performance.now() - started;
         if (borderOf === 'output') bytesOut = this.#publish(step);
         this.#current.next = step + 1;

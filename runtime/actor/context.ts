@@ -16,6 +16,17 @@ export interface ActorIdentity {
   readonly resources: Resources;
 }
 
+/** What an actor or task may tell of itself. */
+export interface ActorTelling {
+  /**
+   * A part of the running call, for `patchbay timeline`: it began at `start` and ends now. It costs about a microsecond.
+   *
+   * @param start By `performance.now()`.
+   * @param name One of a few: those beyond 500 of a host are told apart no longer.
+   */
+  span(name: string, start: number): void;
+}
+
 /** What an actor or task may ask of the cluster. */
 export interface ActorAccess {
   /** Create actors, reserve resources and so on; what is created ends with this actor. */
@@ -32,7 +43,7 @@ export interface ActorAccess {
 }
 
 /** What stays the same from call to call. */
-export interface ActorSurroundings extends ActorIdentity, ActorAccess {}
+export interface ActorSurroundings extends ActorIdentity, ActorAccess, ActorTelling {}
 
 export interface ActorContext extends ActorSurroundings {
   /** Aborted when the caller aborts, disconnects, or the actor is stopped. */

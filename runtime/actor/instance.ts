@@ -140,6 +140,10 @@ class CallContext implements ActorContext {
     this.#surroundings.exit();
   }
 
+  span(name: string, start: number): void {
+    this.#surroundings.span(name, start);
+  }
+
   get signal(): AbortSignal {
     return this.#scope.signal;
   }

@@ -9,6 +9,8 @@ import { MappedViews, type Pinned } from '../object/mapped-views.js';
 import { ObjectRef } from '../object/object-ref.js';
 import type { Objects } from '../object/objects.js';
 import { readValue } from '../object/stored-value.js';
+import type { HostWatch } from '../observe/host-watch.js';
+import type { PartSpan } from '../observe/part-spans.js';
 import { ActorRef, ObjectLocator, ObjectPlace } from '../wire/address.js';
 import { encodeFrame } from '../wire/frame.js';
 import type { Peer } from '../wire/peer.js';
@@ -88,6 +90,10 @@ export class RelayOutbound implements Outbound {
     await this.#ask('kill', ref);
   }
 
+  parts(spans: readonly PartSpan[]): void {
+    this.#tell('parts', spans);
+  }
+
   /** What stands on the thread for an object that another process passed on. */
   borrow(locator: ObjectLocator): ObjectRef<unknown> {
     const { id } = locator;
@@ -133,10 +139,11 @@ export class RelayOutbound implements Outbound {
 }
 
 /** On the host: what the thread asked for, done over the host's links. */
-export const relayInvoke = (outbound: Outbound, objects: Objects): Invoke => {
+export const relayInvoke = (outbound: Outbound, objects: Objects, watch: HostWatch): Invoke => {
   /** What the thread holds refs to: the host shows interest for it. */
   const held = new Map<string, ObjectRef<unknown>>();
   return (how, [ref, method, args], { signal }) => {
+    if (how === 'parts') return watch.parts(ref as readonly PartSpan[]);
     if (how === 'letGo') return void held.delete(ref as string);
     if (how === 'hold' && ref instanceof ObjectLocator) {
       return void held.set(ref.id, objects.borrow(ref));

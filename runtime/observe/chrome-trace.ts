@@ -55,7 +55,7 @@ function eventOf(
   const failed = host.failed[span] === 1;
   return {
     name: host.names[host.name[span]!] ?? '?',
-    cat: host.label === taskWorkerLabel ? 'task' : 'actor',
+    cat: host.part[span] === 1 ? 'part' : host.label === taskWorkerLabel ? 'task' : 'actor',
     ph: 'X',
     pid,
     tid,

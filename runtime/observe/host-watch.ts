@@ -4,6 +4,7 @@ import type { Invoke } from '../actor/executor.js';
 import type { ActorRef } from '../wire/address.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Peer } from '../wire/peer.js';
+import type { PartSpan } from './part-spans.js';
 import type { HostTrace, TaskRun } from './reports.js';
 import { SpanRing } from './span-ring.js';
 import { TaskCounts } from './task-counts.js';
@@ -87,12 +88,18 @@ export class HostWatch {
     return newestRuns([...running, ...endedRuns(trace, limit)], limit);
   }
 
+  /** Parts of calls, of which their code tells. */
+  parts(spans: readonly PartSpan[]): void {
+    for (const { name, start, ms } of spans) this.#spans.add(name, start, ms, 'part');
+  }
+
   /** The same invocations, watched. */
   watch(invoke: Invoke, what: 'actor' | 'task'): Invoke {
     this.#runsTasks = what === 'task';
     const done = (run: Run, failed: boolean): void => {
       const { name, start } = run;
-      this.#spans.add(name, performance.timeOrigin + start, performance.now() - start, failed);
+      const ms = performance.now() - start;
+      this.#spans.add(name, performance.timeOrigin + start, ms, failed ? 'failed' : 'returned');
       if (what === 'actor') return;
       this.#running.delete(run);
       this.#tasks.add({ name, finished: failed ? 0 : 1, failed: failed ? 1 : 0 });

@@ -87,7 +87,7 @@ export interface StoredObject {
   readonly readers: number;
 }
 
-/** Calls that a host has finished, oldest first, in columns: one entry of each is one span. */
+/** Calls that a host has finished, and parts of them, oldest first, in columns: one entry of each is one span. */
 export interface HostTrace {
   readonly actor: ActorId;
   readonly label: string;
@@ -100,6 +100,8 @@ export interface HostTrace {
   readonly ms: Float64Array;
   /** 1 if it threw. */
   readonly failed: Uint8Array;
+  /** 1 if it is not a call but a part of one, of which the code has told. */
+  readonly part: Uint8Array;
 }
 
 export interface NodeTrace {

@@ -7,7 +7,7 @@ export const maxSpans: number = 10_000;
 const maxNames = 500;
 const otherName = '(others)';
 
-export type SpanColumns = Pick<HostTrace, 'names' | 'name' | 'start' | 'ms' | 'failed'>;
+export type SpanColumns = Pick<HostTrace, 'names' | 'name' | 'start' | 'ms' | 'failed' | 'part'>;
 
 export class SpanRing {
   readonly #size: number;
@@ -16,6 +16,7 @@ export class SpanRing {
   readonly #start: Float64Array;
   readonly #ms: Float64Array;
   readonly #failed: Uint8Array;
+  readonly #part: Uint8Array;
   #count = 0;
 
   constructor(size: number = maxSpans) {
@@ -24,15 +25,17 @@ export class SpanRing {
     this.#start = new Float64Array(size);
     this.#ms = new Float64Array(size);
     this.#failed = new Uint8Array(size);
+    this.#part = new Uint8Array(size);
   }
 
   /** @param start Milliseconds since 1970. */
-  add(name: string, start: number, ms: number, failed: boolean): void {
+  add(name: string, start: number, ms: number, how: 'returned' | 'failed' | 'part'): void {
     const at = this.#count++ % this.#size;
     this.#name[at] = this.#numberOf(name);
     this.#start[at] = start;
     this.#ms[at] = ms;
-    this.#failed[at] = failed ? 1 : 0;
+    this.#failed[at] = how === 'failed' ? 1 : 0;
+    this.#part[at] = how === 'part' ? 1 : 0;
   }
 
   /** Copies, oldest span first. */
@@ -46,6 +49,7 @@ export class SpanRing {
       start: Float64Array.from(places, (at) => this.#start[at]!),
       ms: Float64Array.from(places, (at) => this.#ms[at]!),
       failed: Uint8Array.from(places, (at) => this.#failed[at]!),
+      part: Uint8Array.from(places, (at) => this.#part[at]!),
     };
   }
 

@@ -7,19 +7,15 @@ export const maxRuns = 10_000;
 
 /** The last runs of a host, without the name of its node. */
 export function endedRuns(trace: HostTrace, limit: number): readonly TaskRun[] {
-  const count = trace.start.length;
-  const first = Math.max(0, count - limit);
-  return Array.from({ length: count - first }, (_, index) => {
-    const at = first + index;
-    return {
-      name: trace.names[trace.name[at]!]!,
-      phase: trace.failed[at] ? 'failed' : 'finished',
-      worker: trace.actor,
-      node: '',
-      start: trace.start[at]!,
-      ms: trace.ms[at]!,
-    } as const;
-  });
+  const calls = [...trace.start.keys()].filter((at) => trace.part[at] === 0);
+  return calls.slice(-limit).map((at) => ({
+    name: trace.names[trace.name[at]!]!,
+    phase: trace.failed[at] ? 'failed' : 'finished',
+    worker: trace.actor,
+    node: '',
+    start: trace.start[at]!,
+    ms: trace.ms[at]!,
+  }));
 }
 
 /** What runs first, then what began last. */

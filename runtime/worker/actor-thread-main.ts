@@ -8,6 +8,7 @@ import { classOf, Instance, importModule } from '../actor/instance.js';
 import { RelayOutbound } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
 import type { NodeId, ProcessId } from '../ids.js';
+import { PartSpans, partSpan } from '../observe/part-spans.js';
 import type { Resources } from '../resources.js';
 import { collectGarbage } from '../store/garbage.js';
 import { ActorRef, ObjectLocator } from '../wire/address.js';
@@ -86,7 +87,9 @@ const unreachable = (): never => {
     'an actor on a thread has handles, but no access to the cluster',
   );
 };
+const parts = new PartSpans((spans) => outbound.parts(spans));
 const surroundings: ActorSurroundings = {
+  span: (name, start) => parts.add(partSpan(name, start)),
   self: ref,
   node,
   resources,
@@ -112,4 +115,5 @@ async function start(): Promise<void> {
 async function stop(): Promise<void> {
   actor.stop();
   await instance?.dispose();
+  parts.flush();
 }

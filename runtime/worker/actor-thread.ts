@@ -11,6 +11,7 @@ import { relayInvoke } from '../actor/relay.js';
 import { RuntimeError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
 import type { Objects } from '../object/objects.js';
+import type { HostWatch } from '../observe/host-watch.js';
 import type { ActorSpec } from '../wire/actor-spec.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
@@ -28,6 +29,7 @@ export interface ActorThreadOptions {
   /** The host's: frames of the latest-wins lane pass through it untouched. */
   readonly endpoint: Endpoint;
   readonly objects: Objects;
+  readonly watch: HostWatch;
 }
 
 export class ActorThread {
@@ -41,7 +43,7 @@ export class ActorThread {
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
   static async start(options: ActorThreadOptions): Promise<ActorThread> {
-    const { identity, file, spec, limits, outbound, endpoint, objects } = options;
+    const { identity, file, spec, limits, outbound, endpoint, objects, watch } = options;
     const { port1, port2 } = new MessageChannel();
     const { self, node, resources } = identity;
     const data: ThreadData = {
@@ -59,7 +61,7 @@ export class ActorThread {
       transferList: [port2],
     });
     const relay = new Executor({
-      invoke: relayInvoke(outbound, objects),
+      invoke: relayInvoke(outbound, objects, watch),
       maxConcurrency: Number.POSITIVE_INFINITY,
       onLostError: (method, error) => console.error(`${self.label}: relayed ${method}:`, error),
     });

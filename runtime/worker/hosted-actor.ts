@@ -16,6 +16,7 @@ import type { ClusterClient } from '../client/cluster-client.js';
 import { RuntimeError } from '../errors.js';
 import type { Objects } from '../object/objects.js';
 import type { HostWatch } from '../observe/host-watch.js';
+import { partSpan } from '../observe/part-spans.js';
 import { toResources } from '../resources.js';
 import { taskInvoke } from '../task/task-invoke.js';
 import { ActorRef } from '../wire/address.js';
@@ -65,6 +66,7 @@ export async function openActor(start: Start, site: HostSite): Promise<HostedAct
   const module = await importModule(file);
   const isWorker = spec.exportName === '';
   const surroundings: ActorSurroundings = {
+    span: (name, start) => watch.parts([partSpan(name, start)]),
     self: ref,
     node: { id: node, name: nodeName },
     resources: toResources(spec.resources),
@@ -118,12 +120,12 @@ async function openInstance(
   Class: ActorClass,
   limits: ConcurrencyLimits,
   { spec, file }: Start,
-  { outbound, endpoint, objects, revive }: HostSite,
+  { outbound, endpoint, objects, revive, watch }: HostSite,
 ): Promise<Living> {
   if (spec.thread ?? optionsOf(Class).thread) {
     const { self, node, resources } = surroundings;
     const identity: ActorIdentity = { self, node, resources };
-    return ActorThread.start({ identity, file, spec, limits, outbound, endpoint, objects });
+    return ActorThread.start({ identity, file, spec, limits, outbound, endpoint, objects, watch });
   }
   const args = decodeValue(spec.args, revive);
   return Instance.create(surroundings, Class, args as readonly unknown[]);

@@ -44,7 +44,8 @@ export class LocalHost implements AsyncDisposable {
     const node = { id: newNodeId(), name: 'here' };
     const ref = new ActorRef(newActorId(), node.id, Class.name, address);
     // These actors ask for neither cluster nor module.
-    const surroundings = { self: ref, node, resources: {} } as unknown as ActorSurroundings;
+    const own = { self: ref, node, resources: {}, span: () => undefined };
+    const surroundings = own as unknown as ActorSurroundings;
     const instance = Instance.create(surroundings, Class as never, args);
     this.#executor = new Executor({
       invoke: instance.invoke,

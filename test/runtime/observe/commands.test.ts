@@ -206,11 +206,16 @@ test.serial('timeline: spans of calls and tasks, on named processes and threads'
   const talker = await lib.Talker.create({ name: 'timed', resources: {} });
   await talker.say('a');
   await t.throwsAsync(talker.fail());
+  await talker.work();
   await lib.say('b');
-  // Also spans of a task worker whose lease is over are in it.
-  await until('its lease is given back', async () => {
+  const threaded = await lib.ThreadTalker.create({ name: 'threaded', resources: {} });
+  await threaded.work();
+  await threaded.kill();
+  // Also spans of a task worker whose lease is over are in it, and of an actor that was stopped.
+  await until('the lease is given back, and the actor has ended', async () => {
     const { actors } = await t.context.cluster.status();
-    return actors.every(({ label, phase }) => label !== 'task worker' || phase === 'dead');
+    const ended = ['task worker', 'ThreadTalker "threaded"'];
+    return actors.every(({ label, phase }) => !ended.includes(label) || phase === 'dead');
   });
   const { code, stdout, stderr } = await terminal.run('timeline', '-o', 'trace.json');
   t.is(code, 0, stderr);
@@ -220,15 +225,28 @@ test.serial('timeline: spans of calls and tasks, on named processes and threads'
   const named = (what: string): readonly unknown[] =>
     traceEvents.filter(({ name }) => name === what).map(({ args }) => args?.['name']);
   t.deepEqual(named('process_name'), ['n0']);
-  const thread = traceEvents.find(({ args }) =>
-    String(args?.['name']).startsWith('Talker "timed"'),
-  )!;
-  const spans = traceEvents.filter(({ ph, tid }) => ph === 'X' && tid === thread.tid);
+  /** Of one host, whatever rows they lie on. */
+  const spansOf = (label: string) => {
+    const threads = traceEvents.filter(({ args }) => String(args?.['name']).startsWith(label));
+    const tids = threads.map(({ tid }) => tid);
+    return traceEvents.filter(({ ph, tid }) => ph === 'X' && tids.includes(tid));
+  };
+  const spans = spansOf('Talker "timed"');
+  t.deepEqual(spans.map(({ name, cat, args }) => [name, cat, args?.['failed']]).sort(), [
+    ['begin', 'part', undefined],
+    ['end', 'part', undefined],
+    ['fail', 'actor', true],
+    ['say', 'actor', undefined],
+    ['work', 'actor', undefined],
+  ]);
   t.deepEqual(
-    spans.map(({ name, cat, args }) => [name, cat, args?.['failed']]),
+    spansOf('ThreadTalker "threaded"')
+      .map(({ name, cat }) => [name, cat])
+      .sort(),
     [
-      ['say', 'actor', undefined],
-      ['fail', 'actor', true],
+      ['begin', 'part'],
+      ['end', 'part'],
+      ['work', 'actor'],
     ],
   );
   t.true(spans.every(({ ts, dur }) => ts! >= 0 && dur! >= 0));

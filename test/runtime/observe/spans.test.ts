@@ -15,7 +15,9 @@ type Span = readonly [name: string, start: number, ms: number, failed?: boolean]
 
 function ringOf(spans: readonly Span[], size?: number): SpanRing {
   const ring = new SpanRing(size);
-  for (const [name, start, ms, failed = false] of spans) ring.add(name, start, ms, failed);
+  for (const [name, start, ms, failed] of spans) {
+    ring.add(name, start, ms, failed ? 'failed' : 'returned');
+  }
   return ring;
 }
 
@@ -54,7 +56,7 @@ test('a ring keeps the last spans, oldest first', (t) => {
 test('a cleared ring has forgotten spans and names', (t) => {
   const ring = ringOf([['old', 1, 10]]);
   ring.clear();
-  ring.add('new', 2, 20, false);
+  ring.add('new', 2, 20, 'returned');
   const { names, name, start } = ring.columns();
   t.deepEqual([names, [...name], [...start]], [['new'], [0], [2]]);
 });
@@ -63,7 +65,7 @@ test('callers that make up names do not make a ring or counts grow', (t) => {
   const ring = new SpanRing(2_000);
   const counts = new TaskCounts();
   for (let n = 0; n < 1_000; n++) {
-    ring.add(`f${n}`, n, 1, false);
+    ring.add(`f${n}`, n, 1, 'returned');
     counts.add({ name: `f${n}`, finished: 1, failed: 1 });
   }
   const { names, name } = ring.columns();
