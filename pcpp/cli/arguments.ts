@@ -1,7 +1,8 @@
 /** Texts of the command line as what they mean. All throw InvalidArgumentError. */
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { RowShares } from '../engine/generation-request.js';
+import { providerChoices } from '../onnx/provider.js';
 import type { BorderRule } from '../partition/border-rules.js';
 
 export function integer(text: string): number {
@@ -71,3 +72,8 @@ function conditionOf(text: string): Pick<BorderRule, 'steps' | 'layers'> {
   if (layers) return { layers: layers[1]! };
   throw new InvalidArgumentError('Expected FRACTION[,steps=FROM:TO][,layers=PART].');
 }
+
+export const providerOption = (): Option =>
+  new Option('--provider <name>', 'what computes on the devices (default: auto)').choices(
+    providerChoices,
+  );

@@ -10,12 +10,13 @@ import {
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { readPicture } from '../image/png.js';
+import type { ProviderChoice } from '../onnx/provider.js';
 import type { BorderRule } from '../partition/border-rules.js';
 import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
-import { borderRules, number, rowShares, size } from './arguments.js';
+import { borderRules, number, providerOption, rowShares, size } from './arguments.js';
 import { defaultModel } from './default-model.js';
 import { makeHere, makeThere } from './make-images.js';
 import { outputFiles } from './output-files.js';
@@ -39,6 +40,7 @@ interface GenerateOptions {
   readonly wire?: Wire;
   readonly warmup?: number;
   readonly devices?: number;
+  readonly provider?: ProviderChoice;
   readonly sampler?: SamplerName;
   readonly guidance?: number;
   readonly negative?: string;
@@ -105,6 +107,7 @@ export function addGenerate(program: Command): void {
       "prompt and negative prompt in turns, while the other's borders travel",
     )
     .option('--devices <number>', 'devices to use (default: all)', number)
+    .addOption(providerOption())
     .addOption(
       new Option('--sampler <name>', "(default: the model's own)").choices([...samplerNames]),
     )

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { newProgram, runProgram } from '../../runtime/cli/index.js';
 import { addGenerate } from './generate.js';
 import { addModel } from './model.js';
+import { providerLabels } from './provider-labels.js';
 import { addServe } from './serve.js';
 import { addSimulate } from './simulate.js';
 
@@ -14,7 +15,7 @@ const { version, description } = JSON.parse(readFileSync(packageFile, 'utf8')) a
   description: string;
 };
 
-const program = newProgram(description, version);
+const program = newProgram(description, version, { labelsOf: providerLabels });
 addGenerate(program);
 addServe(program);
 addModel(program);

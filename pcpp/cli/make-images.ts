@@ -6,6 +6,7 @@ import { connect, startCluster } from '../../runtime/index.js';
 import type { GenerationResult } from '../engine/generation-job.js';
 import { type GenerationRequest, generationDefaults } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
+import type { ProviderChoice } from '../onnx/provider.js';
 import { findService } from '../service/open-service.js';
 import { ProgressBar } from './progress-bar.js';
 
@@ -14,6 +15,7 @@ export interface PlaceOptions {
   readonly mode?: string;
   readonly cfgParallel?: true;
   readonly devices?: number;
+  readonly provider?: ProviderChoice;
   readonly address?: string;
   readonly tokenFile?: string;
   readonly service?: string;
@@ -33,6 +35,7 @@ export async function* makeHere(
     model: resolve(options.model),
     signal,
     ...(devices === undefined ? {} : { devices }),
+    ...(options.provider === undefined ? {} : { provider: options.provider }),
   });
   const jobs = pipeline.generateSeries(request, images, { signal });
   // Those that wait fail too when one is aborted, before anybody asks for their results.

@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type ConnectionOptions, openConnection, withConnection } from '../../runtime/cli/index.js';
 import { RuntimeError } from '../../runtime/index.js';
+import type { ProviderChoice } from '../onnx/provider.js';
 import { defaultServiceName, openService } from '../service/open-service.js';
-import { integer } from './arguments.js';
+import { integer, providerOption } from './arguments.js';
 import { defaultModel } from './default-model.js';
 
 interface ServeOptions extends ConnectionOptions {
@@ -13,6 +14,7 @@ interface ServeOptions extends ConnectionOptions {
   readonly devices?: number;
   readonly name: string;
   readonly detached?: true;
+  readonly provider?: ProviderChoice;
 }
 
 export function addServe(program: Command): void {
@@ -21,12 +23,14 @@ export function addServe(program: Command): void {
     .description('keep a model loaded on a cluster, for `patchbay generate --service`')
     .option('--model <dir>', 'model directory, at the same path on every node', defaultModel())
     .option('--devices <number>', 'devices to use (default: all)', integer)
+    .addOption(providerOption())
     .option('--name <name>', 'others find the service by it', defaultServiceName)
     .option('--detached', 'return, and leave the service to the cluster');
   withConnection(serve).action(run);
 }
 
-async function run({ model, devices, name, detached, ...connection }: ServeOptions): Promise<void> {
+async function run(options: ServeOptions): Promise<void> {
+  const { model, devices, provider, name, detached, ...connection } = options;
   await using cluster = await openConnection(connection);
   const stop = new AbortController();
   const interrupt = (): void => stop.abort(new Error('interrupted'));
@@ -38,6 +42,7 @@ async function run({ model, devices, name, detached, ...connection }: ServeOptio
       name,
       signal: stop.signal,
       ...(devices === undefined ? {} : { devices }),
+      ...(provider === undefined ? {} : { provider }),
       ...(detached ? { lifetime: 'detached' } : {}),
     });
     const status = await service.status();

@@ -3,60 +3,82 @@
  * blocks its thread, so the actor has one of its own, and borders arrive meanwhile.
  */
 
+import { basename } from 'node:path';
 import { joinReports, PatchActor, type StepReport } from '../../actors/index.js';
-import { type ActorHandle, context } from '../../runtime/index.js';
+import {
+  type ActorContext,
+  type ActorHandle,
+  context,
+  type Resources,
+} from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
-import { Session } from '../onnx/session.js';
+import { candidatesFor, type ProviderChoice } from '../onnx/provider.js';
 import type { PlanPeriods } from '../partition/border-rules.js';
 import type { LinkCost } from '../partition/cost.js';
 import { planFresh, rowsBetween } from '../partition/plan.js';
-import { createSampler } from '../samplers/create-sampler.js';
-import type { Sampler } from '../samplers/sampler.js';
 import { nchw, type Tensor, takeRows } from '../tensor.js';
 import {
   type Conditioning,
   type EncodedPrompt,
   encodePrompt,
-  halfOf,
   wholePicture,
 } from '../text/encode-prompt.js';
 import type { DecodeJob } from './decode-in-stages.js';
 import { DecodePatch } from './decode-patch.js';
 import type { DenoiseJob } from './denoise-job.js';
-import { DenoisePatch } from './denoise-patch.js';
 import { DeviceModel } from './device-model.js';
+import { DeviceShares } from './device-shares.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
-import { GuidedHalf, halfPlace } from './guided-half.js';
-import { GuidedTurns } from './guided-turns.js';
-import { planImage, shapeOf } from './plan-image.js';
-import type { Denoising, Share } from './share.js';
-import { SingleDevice } from './single-device.js';
-import { SyncPatch } from './sync-patch.js';
+import type { Share } from './share.js';
 import { LinkProbe, timeLink } from './time-link.js';
-import { type StepTimes, timePatchSteps, timeRuns, trialWarmup } from './time-steps.js';
+import type { StepTimes } from './time-steps.js';
 
 export interface DeviceOptions {
   /** Directory of the model, readable on every node. */
   readonly model: string;
   /** Threads of ONNX Runtime. @default the processors the actor was given */
   readonly threads?: number;
+  /** What computes. @default 'auto': the GPU if the actor was given one and it works, the processor otherwise */
+  readonly provider?: ProviderChoice;
 }
 
 export class DenoiseActor extends PatchActor<Uint8Array> {
   static readonly actor: { readonly thread: true } = { thread: true };
   readonly #device: DeviceModel;
+  readonly #shares: DeviceShares;
   #share: Share | undefined;
   readonly #probe = new LinkProbe();
   #peers: readonly ActorHandle<DenoiseActor>[] = [];
 
   constructor(options: DeviceOptions) {
     super();
-    const threads = options.threads ?? Math.max(1, Math.floor(context().resources['cpu'] ?? 1));
-    this.#device = new DeviceModel(options.model, threads);
+    const call = context();
+    const { cpu = 1, gpu = 0 } = call.resources as Resources & { cpu?: number; gpu?: number };
+    const threads = options.threads ?? Math.max(1, Math.floor(cpu));
+    const candidates = candidatesFor(options.provider ?? 'auto', gpu > 0);
+    this.#device = new DeviceModel(options.model, threads, candidates);
+    this.#shares = new DeviceShares(this.#device);
+    void this.#announce(call);
+  }
+
+  /** Says what computes here, and of what would be faster why it does not. */
+  async #announce(call: ActorContext): Promise<void> {
+    const name = basename(this.#device.root);
+    try {
+      const { provider, refused } = await this.#device.provider();
+      const instead = refused.map((better) => better.provider).join(', ');
+      call.note(`${name} on ${provider}${instead === '' ? '' : `, ${instead} failed`}`);
+      for (const better of refused) {
+        console.warn(`${better.provider} does not work here, taking ${provider}: ${better.why}`);
+      }
+    } catch (error) {
+      // Whoever asks for an image hears it too.
+      call.note(`${name}: ${(error as Error).message}`);
+    }
   }
 
   /**
@@ -84,77 +106,19 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return encodeImage(await model.session('vae_encoder'), image, model.directory.vae);
   }
 
-  /**
-   * How the image is split, and what borders are in which steps.
-   *
-   * @param patches How many, or a weight for each.
-   * @throws PcppError `E_GRAPH` if the model's graph cannot be split, `E_PARTITION` if there are too many patches.
-   */
-  async plan(
-    settings: GenerationSettings,
-    patches: number | readonly number[],
-  ): Promise<PlanPeriods> {
-    const shape = shapeOf(settings);
-    const { sites } =
-      settings.mode === 'sync'
-        ? await this.#device.stagedGraph(shape)
-        : await this.#device.patchGraph(shape);
-    return planImage(sites, settings, patches);
+  /** How the image is split. @throws PcppError as `DeviceShares.plan`. */
+  plan(settings: GenerationSettings, patches: number | readonly number[]): Promise<PlanPeriods> {
+    return this.#shares.plan(settings, patches);
   }
 
   /** Take up a job as device number `device`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, device: number): Promise<void> {
     const { id, settings, rows } = job;
     const all = settings.cfgParallel ? 2 * rows.length : rows.length;
-    this.#share = await this.#shareOf(job, device);
+    this.#share = await this.#shares.of(job, device);
     const age = Math.max(...(this.#share.ages ?? [messageAge(settings)]));
     const lateness = settings.lateness ? { lateness: settings.lateness } : {};
     this.begin({ job: id, patch: device, patches: all, age, borderOf: 'output', ...lateness });
-  }
-
-  async #shareOf(job: DenoiseJob, device: number): Promise<Share> {
-    const { settings, conditioning, rows } = job;
-    const { guidanceScale } = settings;
-    const half = (entry: 0 | 1): DenoiseJob => ({
-      ...job,
-      conditioning: halfOf(conditioning, entry),
-    });
-    if (settings.cfgParallel) {
-      const place = halfPlace(device, rows.length);
-      const own = await this.#denoisingOf(half(place.isNegative ? 0 : 1), device - place.first);
-      return new GuidedHalf(own, place, guidanceScale);
-    }
-    if (settings.cfgInterleaved && rows.length > 1) {
-      const [negative, positive] = [
-        await this.#patchOf(half(0), device),
-        await this.#patchOf(half(1), device),
-      ];
-      return new GuidedTurns(positive, negative, guidanceScale);
-    }
-    return this.#denoisingOf(job, device);
-  }
-
-  async #denoisingOf(job: DenoiseJob, patch: number): Promise<Denoising> {
-    const { settings, conditioning, rows, image } = job;
-    const sampler = this.#samplerOf(settings);
-    if (rows.length === 1) {
-      const session = await this.#device.model.session('unet');
-      return new SingleDevice(session, sampler, settings, conditioning, {
-        ...(image ? { image } : {}),
-      });
-    }
-    if (settings.mode !== 'sync') return this.#patchOf(job, patch);
-    const [{ plan }] = await this.plan(settings, rows);
-    const staged = await this.#device.stagedDenoiser(shapeOf(settings), plan, patch);
-    return new SyncPatch(staged, sampler, settings, conditioning, image);
-  }
-
-  async #patchOf(job: DenoiseJob, patch: number): Promise<DenoisePatch> {
-    const { settings, conditioning, rows, image } = job;
-    const periods = await this.plan(settings, rows);
-    const denoiser = await this.#device.denoiser(shapeOf(settings), periods[0].plan, patch);
-    const sampler = this.#samplerOf(settings);
-    return new DenoisePatch(denoiser, periods, sampler, settings, conditioning, image);
   }
 
   override link(peers: readonly ActorHandle<DenoiseActor>[]): void {
@@ -240,36 +204,18 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return image!;
   }
 
-  /**
-   * Seconds of a step on one device, by the model's own graph. Its session is not kept: it takes as much memory as the
-   * weights, and may not be needed again.
-   */
-  async timeSingle(settings: GenerationSettings, conditioning: Conditioning): Promise<number> {
-    const { directory } = this.#device;
-    await using session = await Session.open(directory.graph('unet'), {
-      threads: this.#device.threads,
-    });
-    const trial = new SingleDevice(session, this.#samplerOf(settings), settings, conditioning);
-    // Awaited here: the session must outlive the runs.
-    return await timeRuns(0, trialWarmup + 1, 1, (step) => trial.advance(step, new Map()));
+  /** Seconds of a step on one device, by the model's own graph. */
+  timeSingle(settings: GenerationSettings, conditioning: Conditioning): Promise<number> {
+    return this.#shares.timeSingle(settings, conditioning);
   }
 
   /** Seconds of whole-image steps, and of displaced ones of an inner patch among `patches`. */
-  async timePatch(
+  timePatch(
     settings: GenerationSettings,
     conditioning: Conditioning,
     patches: number,
   ): Promise<StepTimes> {
-    const periods = await this.plan(settings, patches);
-    const denoiser = await this.#device.denoiser(shapeOf(settings), periods[0].plan, 1);
-    const trial = new DenoisePatch(
-      denoiser,
-      periods,
-      this.#samplerOf(settings),
-      settings,
-      conditioning,
-    );
-    return timePatchSteps(trial, denoiser);
+    return this.#shares.timePatch(settings, conditioning, patches);
   }
 
   /** How fast this device's borders reach another. */
@@ -324,10 +270,6 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   get #current(): Share {
     if (!this.#share) throw new Error('take() a job first');
     return this.#share;
-  }
-
-  #samplerOf({ steps, skippedSteps, sampler: name }: GenerationSettings): Sampler {
-    return createSampler(this.#device.directory.scheduler, { steps, skippedSteps, name });
   }
 }
 

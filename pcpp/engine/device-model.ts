@@ -3,6 +3,8 @@
 import { type LatentSize, type SplitDecoder, splitDecoder } from '../image/decoder-reach.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { Model } from '../model/model.js';
+import { firstWorking, type Provider, type ProviderFound } from '../onnx/provider.js';
+import type { SessionOptions } from '../onnx/session.js';
 import type { PatchPlan } from '../partition/plan.js';
 import { type PatchGraph, type PatchGraphShape, servesShape } from '../rewrite/compile.js';
 import { openPatchGraph } from '../rewrite/graph-cache.js';
@@ -18,8 +20,11 @@ interface Compiled<Graph> {
 }
 
 export class DeviceModel implements AsyncDisposable {
-  readonly threads: number;
-  readonly #root: string;
+  /** Directory of the model. */
+  readonly root: string;
+  readonly #threads: number;
+  readonly #candidates: readonly Provider[];
+  #found: Promise<ProviderFound> | undefined;
   #model: Model | undefined;
   #universal: Compiled<PatchGraph> | undefined;
   #staged: Compiled<StagedGraph> | undefined;
@@ -29,15 +34,31 @@ export class DeviceModel implements AsyncDisposable {
   #denoiserStages: StagedSessions | undefined;
   #decoderStages: StagedSessions | undefined;
 
-  /** @param root Directory of the model. @param threads Threads one run may use. */
-  constructor(root: string, threads: number) {
-    this.#root = root;
-    this.threads = threads;
+  /**
+   * @param root Directory of the model.
+   * @param threads Threads one run may use.
+   * @param candidates Execution providers, best first: the first that works is taken.
+   */
+  constructor(root: string, threads: number, candidates: readonly Provider[] = ['cpu']) {
+    this.root = root;
+    this.#threads = threads;
+    this.#candidates = candidates;
+  }
+
+  /** What computes here. @throws PcppError `E_SESSION` if none of the candidates works. */
+  provider(): Promise<ProviderFound> {
+    this.#found ??= firstWorking(this.#candidates);
+    return this.#found;
+  }
+
+  /** For every session. @throws PcppError `E_SESSION`, as `provider`. */
+  async sessionOptions(): Promise<SessionOptions> {
+    return { threads: this.#threads, provider: (await this.provider()).provider };
   }
 
   /** @throws PcppError `E_MODEL_DIR`, `E_MODEL_CONFIG`. */
   get model(): Model {
-    this.#model ??= Model.open(this.#root, { threads: this.threads });
+    this.#model ??= Model.open(this.root, () => this.sessionOptions());
     return this.#model;
   }
 
@@ -80,7 +101,7 @@ export class DeviceModel implements AsyncDisposable {
       this.#denoiser = this.#denoiser.replan(plan, patch);
     } else {
       await this.#closeDenoisers();
-      this.#denoiser = await PatchDenoiser.open(graph, plan, patch, { threads: this.threads });
+      this.#denoiser = await PatchDenoiser.open(graph, plan, patch, await this.sessionOptions());
     }
     return this.#denoiser;
   }
@@ -94,7 +115,7 @@ export class DeviceModel implements AsyncDisposable {
     const graph = await this.stagedGraph(shape);
     if (this.#denoiserStages?.graph !== graph) {
       await this.#closeDenoisers();
-      this.#denoiserStages = await StagedSessions.open(graph, { threads: this.threads });
+      this.#denoiserStages = await StagedSessions.open(graph, await this.sessionOptions());
     }
     return new StagedPatch(this.#denoiserStages, plan, patch);
   }
@@ -104,7 +125,7 @@ export class DeviceModel implements AsyncDisposable {
     if (this.#decoderStages?.graph !== graph) {
       await this.#decoderStages?.[Symbol.asyncDispose]();
       this.#decoderStages = undefined;
-      this.#decoderStages = await StagedSessions.open(graph, { threads: this.threads });
+      this.#decoderStages = await StagedSessions.open(graph, await this.sessionOptions());
     }
     return new StagedPatch(this.#decoderStages, plan, patch);
   }

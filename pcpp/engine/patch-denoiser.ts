@@ -7,7 +7,7 @@
 
 import { PcppError } from '../errors.js';
 import { feedScalar } from '../model/feed.js';
-import { Session, type Value, type Values } from '../onnx/session.js';
+import { Session, type SessionOptions, type Value, type Values } from '../onnx/session.js';
 import { flatFloats, flatIntegers, floatsOf } from '../onnx/values.js';
 import { latentRows, wholePlan } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
@@ -68,11 +68,6 @@ interface Memory {
   readonly published?: { readonly plan: PatchPlan; readonly borders: Float32Array };
 }
 
-export interface PatchDenoiserOptions {
-  /** Threads one run may use. @default 1 */
-  readonly threads?: number;
-}
-
 export class PatchDenoiser implements AsyncDisposable {
   readonly plan: PatchPlan;
   readonly index: number;
@@ -104,11 +99,11 @@ export class PatchDenoiser implements AsyncDisposable {
     graph: PatchGraph,
     plan: PatchPlan,
     index: number,
-    options: PatchDenoiserOptions = {},
+    options: Pick<SessionOptions, 'threads' | 'provider'> = {},
   ): Promise<PatchDenoiser> {
     requirePatch(plan, index);
     const session = await Session.open(graph.bytes, {
-      threads: options.threads ?? 1,
+      ...options,
       ...(graph.externalDataFolder ? { externalDataFolder: graph.externalDataFolder } : {}),
     });
     return new PatchDenoiser(graph, plan, index, session);

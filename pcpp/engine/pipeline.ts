@@ -12,6 +12,7 @@ import type {
   RemoteClass,
 } from '../../runtime/index.js';
 import { PcppError } from '../errors.js';
+import type { ProviderChoice } from '../onnx/provider.js';
 import type { Costs } from '../partition/cost.js';
 import { AutoMode } from './auto-mode.js';
 import type { DenoiseActor, DeviceOptions } from './denoise-actor.js';
@@ -27,6 +28,8 @@ export interface PipelineOptions {
   readonly model: string;
   /** Devices to take. @default all GPUs of the cluster, or one share of every node where there are none */
   readonly devices?: number;
+  /** What computes on every device. @default 'auto': its GPU if there is one that works, the processor otherwise */
+  readonly provider?: ProviderChoice;
   /** Gives up waiting for devices that are in use. */
   readonly signal?: AbortSignal;
 }
@@ -40,7 +43,7 @@ export async function openPipeline(
   cluster: Cluster,
   { devices, ...options }: PipelineOptions,
 ): Promise<Pipeline> {
-  const shape = deviceShape(await cluster.status(), devices);
+  const shape = deviceShape(await cluster.status(), devices, options.provider);
   const lib = await cluster.load<typeof import('./denoise-actor.js')>(
     new URL('./denoise-actor.js', import.meta.url),
   );
@@ -55,15 +58,16 @@ export interface PlacedPipelineOptions extends Omit<PipelineOptions, 'devices'> 
 export async function placePipeline(
   cluster: ClusterClient,
   deviceClass: RemoteClass<DenoiseActor, [options: DeviceOptions]>,
-  { model, shape, signal }: PlacedPipelineOptions,
+  { model, provider, shape, signal }: PlacedPipelineOptions,
 ): Promise<Pipeline> {
   const { need, count, strategy } = shape;
+  const device = { model, ...(provider === undefined ? {} : { provider }) };
   const bundles = Array.from({ length: count }, () => need);
   const group = await cluster.group(bundles, { strategy, ...(signal ? { signal } : {}) });
   try {
     const placed = await Promise.all(
       bundles.map((_, index) =>
-        deviceClass.create({ args: [{ model }], resources: need, bundle: { group, index } }),
+        deviceClass.create({ args: [device], resources: need, bundle: { group, index } }),
       ),
     );
     return new Pipeline(placed, group);

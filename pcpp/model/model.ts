@@ -6,14 +6,17 @@ import { ModelDirectory, type ModelPart } from './directory.js';
 
 export type TextEncoderPart = 'text_encoder' | 'text_encoder_2';
 
+/** Of every session; asked for when the first one is opened, where it is not known before. */
+export type ModelOptions = SessionOptions | (() => Promise<SessionOptions>);
+
 /** Owns its sessions: dispose of it and they are released. */
 export class Model implements AsyncDisposable {
   readonly directory: ModelDirectory;
-  readonly #options: SessionOptions;
+  readonly #options: ModelOptions;
   readonly #sessions = new Map<ModelPart, Promise<Session>>();
   readonly #tokenizers = new Map<TextEncoderPart, Tokenizer>();
 
-  constructor(directory: ModelDirectory, options: SessionOptions = {}) {
+  constructor(directory: ModelDirectory, options: ModelOptions = {}) {
     this.directory = directory;
     this.#options = options;
   }
@@ -23,7 +26,7 @@ export class Model implements AsyncDisposable {
    * @param options For every session of the model.
    * @throws PcppError `E_MODEL_DIR` or `E_MODEL_CONFIG` naming the file.
    */
-  static open(root: string, options: SessionOptions = {}): Model {
+  static open(root: string, options: ModelOptions = {}): Model {
     return new Model(ModelDirectory.open(root), options);
   }
 
@@ -31,12 +34,18 @@ export class Model implements AsyncDisposable {
   async session(part: ModelPart): Promise<Session> {
     let opening = this.#sessions.get(part);
     if (!opening) {
-      opening = Session.open(this.directory.graph(part), this.#options);
+      opening = this.#open(part);
       this.#sessions.set(part, opening);
       // A file that was missing may be there at the next try.
       opening.catch(() => this.#sessions.delete(part));
     }
     return opening;
+  }
+
+  async #open(part: ModelPart): Promise<Session> {
+    const file = this.directory.graph(part);
+    const options = typeof this.#options === 'function' ? await this.#options() : this.#options;
+    return Session.open(file, options);
   }
 
   /** @throws PcppError `E_MODEL_DIR` or `E_MODEL_CONFIG` naming the file. */

@@ -2,6 +2,7 @@
 
 import type * as Ort from 'onnxruntime-node';
 import { PcppError } from '../errors.js';
+import type { Provider } from './provider.js';
 
 export type ElementType = 'float32' | 'float16' | 'int64' | 'int32' | 'bool';
 
@@ -16,6 +17,8 @@ export type Value =
 export type Values = Readonly<Record<string, Value>>;
 
 export interface SessionOptions {
+  /** What computes; operators that it does not know are computed by the processor. @default 'cpu' */
+  readonly provider?: Provider;
   /** Threads one run may use. @default 1 */
   readonly threads?: number;
   /** ONNX Runtime's own graph optimisation. @default 'all' */
@@ -52,8 +55,9 @@ export class Session implements AsyncDisposable {
    */
   static async open(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
     const ort = await import('onnxruntime-node');
+    const { provider = 'cpu' } = options;
     const settings: Ort.InferenceSession.SessionOptions = {
-      executionProviders: ['cpu'],
+      executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -77,9 +81,13 @@ export class Session implements AsyncDisposable {
       return new Session(ort, session);
     } catch (cause) {
       const what = typeof model === 'string' ? model : `a graph of ${model.byteLength} bytes`;
-      throw new PcppError('E_SESSION', `ONNX Runtime cannot open ${what}: ${textOf(cause)}`, {
-        cause,
-      });
+      throw new PcppError(
+        'E_SESSION',
+        `ONNX Runtime cannot open ${what} on ${provider}: ${textOf(cause)}`,
+        {
+          cause,
+        },
+      );
     }
   }
 

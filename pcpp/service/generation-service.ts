@@ -9,6 +9,7 @@ import type { GenerationProgress, GenerationResult } from '../engine/generation-
 import { type GenerationRequest, parseRequest } from '../engine/generation-request.js';
 import { type Pipeline, placePipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
+import type { ProviderChoice } from '../onnx/provider.js';
 import { JobLine } from './job-line.js';
 
 export { DenoiseActor } from '../engine/denoise-actor.js';
@@ -17,6 +18,7 @@ export interface ServiceOptions {
   /** Directory of the model, at the same path on every node. */
   readonly model: string;
   readonly shape: DeviceShape;
+  readonly provider?: ProviderChoice;
 }
 
 export interface ServiceJob {

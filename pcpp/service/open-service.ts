@@ -2,6 +2,7 @@
 
 import type { ActorHandle, Cluster, ClusterClient, CreateOptions } from '../../runtime/index.js';
 import { deviceShape } from '../engine/device-shape.js';
+import type { ProviderChoice } from '../onnx/provider.js';
 import type { GenerationService } from './generation-service.js';
 
 export const defaultServiceName = 'generation';
@@ -12,6 +13,8 @@ export interface OpenServiceOptions
   readonly model: string;
   /** @default all GPUs of the cluster, or one share of every node where there are none */
   readonly devices?: number;
+  /** What computes on every device. @default 'auto': its GPU if there is one that works, the processor otherwise */
+  readonly provider?: ProviderChoice;
   /** Others find the service by it. @default 'generation' */
   readonly name?: string;
 }
@@ -23,15 +26,15 @@ export interface OpenServiceOptions
  */
 export async function openService(
   cluster: Cluster,
-  { model, devices, name = defaultServiceName, ...options }: OpenServiceOptions,
+  { model, devices, provider, name = defaultServiceName, ...options }: OpenServiceOptions,
 ): Promise<ActorHandle<GenerationService>> {
-  const shape = deviceShape(await cluster.status(), devices);
+  const shape = deviceShape(await cluster.status(), devices, provider);
   const lib = await cluster.load<typeof import('./generation-service.js')>(
     new URL('./generation-service.js', import.meta.url),
   );
   const service = await lib.GenerationService.create({
     ...options,
-    args: [{ model, shape }],
+    args: [{ model, shape, ...(provider === undefined ? {} : { provider }) }],
     name,
     // The devices compute.
     resources: {},

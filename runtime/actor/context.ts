@@ -25,6 +25,12 @@ export interface ActorTelling {
    * @param name One of a few: those beyond 500 of a host are told apart no longer.
    */
   span(name: string, start: number): void;
+
+  /**
+   * What this actor says of itself in `patchbay status` and in lists of actors, until it says something else; up to 200
+   * characters. Tasks say nothing.
+   */
+  note(text: string): void;
 }
 
 /** What an actor or task may ask of the cluster. */

@@ -144,6 +144,10 @@ class CallContext implements ActorContext {
     this.#surroundings.span(name, start);
   }
 
+  note(text: string): void {
+    this.#surroundings.note(text);
+  }
+
   get signal(): AbortSignal {
     return this.#scope.signal;
   }

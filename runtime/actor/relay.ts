@@ -94,6 +94,10 @@ export class RelayOutbound implements Outbound {
     this.#tell('parts', spans);
   }
 
+  note(text: string): void {
+    this.#tell('note', text);
+  }
+
   /** What stands on the thread for an object that another process passed on. */
   borrow(locator: ObjectLocator): ObjectRef<unknown> {
     const { id } = locator;
@@ -138,12 +142,19 @@ export class RelayOutbound implements Outbound {
   }
 }
 
+/** Where the host passes on what an actor tells of itself. */
+export interface ActorNews {
+  readonly watch: HostWatch;
+  readonly note: (text: string) => void;
+}
+
 /** On the host: what the thread asked for, done over the host's links. */
-export const relayInvoke = (outbound: Outbound, objects: Objects, watch: HostWatch): Invoke => {
+export const relayInvoke = (outbound: Outbound, objects: Objects, news: ActorNews): Invoke => {
   /** What the thread holds refs to: the host shows interest for it. */
   const held = new Map<string, ObjectRef<unknown>>();
   return (how, [ref, method, args], { signal }) => {
-    if (how === 'parts') return watch.parts(ref as readonly PartSpan[]);
+    if (how === 'parts') return news.watch.parts(ref as readonly PartSpan[]);
+    if (how === 'note') return news.note(ref as string);
     if (how === 'letGo') return void held.delete(ref as string);
     if (how === 'hold' && ref instanceof ObjectLocator) {
       return void held.set(ref.id, objects.borrow(ref));

@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addJob, JobOutcome } from './job.js';
 import { addList } from './list.js';
 import { addLogs } from './logs.js';
-import { addStart } from './start.js';
+import { addStart, type StartExtras } from './start.js';
 import { addStatus } from './status.js';
 import { addStop } from './stop.js';
 import { addTimeline } from './timeline.js';
@@ -13,11 +13,15 @@ export { type ConnectionOptions, openConnection, withConnection } from './connec
 export { readToken } from './options.js';
 export { table } from './table.js';
 
-/** `start`, `status`, `list`, `job`, `logs`, `timeline` and `stop`. */
-export function newProgram(description: string, version: string): Command {
+/** @param extras What the program adds to these commands. @returns `start`, `status`, `list`, `job`, `logs`, `timeline` and `stop`. */
+export function newProgram(
+  description: string,
+  version: string,
+  extras: StartExtras = {},
+): Command {
   const program = new Command('patchbay').description(description).version(version);
   program.exitOverride().showHelpAfterError('(see patchbay <command> --help)');
-  addStart(program);
+  addStart(program, extras);
   addStatus(program);
   addList(program);
   addJob(program);

@@ -77,17 +77,20 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
   async nodes(cluster) {
     const [{ nodes }, stats] = await Promise.all([cluster.status(), cluster.stats()]);
     const found = nodes.map((node) => ({ ...node, stats: stats[node.name] ?? null }));
-    const rows = found.map(({ id, name, total, free, gpus, lagMs, stats: known }) => [
+    const rows = found.map(({ id, name, total, free, gpus, labels, lagMs, stats: known }) => [
       id,
       name,
       amounts(total),
       amounts(free),
       `${gpus.length}`,
+      Object.entries(labels)
+        .map(([label, value]) => `${label}=${value}`)
+        .join(', '),
       known ? `${known.busy} busy, ${known.warm} warm` : '',
       known ? `${Math.round(known.rssBytes / 2 ** 20)} MiB` : '',
       `${lagMs.toFixed(0)} ms`,
     ]);
-    const header = ['id', 'name', 'total', 'free', 'GPUs', 'hosts', 'memory', 'lag'];
+    const header = ['id', 'name', 'total', 'free', 'GPUs', 'labels', 'hosts', 'memory', 'lag'];
     return { found, text: table(header, rows) };
   },
 

@@ -9,6 +9,7 @@ import { newLogger } from '../log.js';
 import type { Resources } from '../resources.js';
 import { ensureToken, tokenFile } from '../token.js';
 import { localAddressTowards } from '../wire/local-address.js';
+import type { Gpu } from '../wire/messages.js';
 import type { TlsOptions } from '../wire/tls.js';
 import { Agent } from '../worker/agent.js';
 import { declaredGpus, detectGpus } from '../worker/gpus.js';
@@ -16,7 +17,13 @@ import { type JournalOptions, journalFolder, openJournal } from './journal-place
 import { enlist } from './machine.js';
 import { readToken } from './options.js';
 
-interface StartOptions extends JournalOptions {
+/** What a program that has these commands adds to the start of a node. */
+export interface StartExtras {
+  /** Labels that the program knows of for a node; those that the user gives prevail. @default none */
+  readonly labelsOf?: (gpus: readonly Gpu[]) => Promise<Labels>;
+}
+
+interface StartOptions extends JournalOptions, StartExtras {
   readonly head?: true;
   readonly reconnectTimeout?: number;
   readonly host?: string;
@@ -34,7 +41,7 @@ interface StartOptions extends JournalOptions {
   readonly objectStore?: number;
 }
 
-export function addStart(program: Command): void {
+export function addStart(program: Command, extras: StartExtras): void {
   program
     .command('start')
     .description('start a head, or a worker node that joins one; runs until stopped')
@@ -83,7 +90,7 @@ export function addStart(program: Command): void {
       "shared memory for large objects (default: 30 % of the machine's, at most what /dev/shm has)",
       amount,
     )
-    .action(start);
+    .action((options: StartOptions) => start({ ...options, ...extras }));
 }
 
 async function start(options: StartOptions): Promise<void> {
@@ -162,7 +169,7 @@ async function startNode(options: StartOptions, headUrl: string, token: string):
     ...(reconnectTimeout === undefined ? {} : { reconnectTimeoutMs: reconnectTimeout * 1_000 }),
     resources: { ...resources, cpu: cpus },
     gpus,
-    ...(options.labels ? { labels: options.labels } : {}),
+    labels: { ...(await options.labelsOf?.(gpus)), ...options.labels },
     ...(objectStore === undefined ? {} : { objectStoreBytes: Math.floor(objectStore * 2 ** 30) }),
     bind: options.head ? '127.0.0.1' : (options.host ?? (await localAddressTowards(headUrl))),
     log: newLogger('agent'),

@@ -5,13 +5,14 @@ import type { LogToDriver } from '../observe/driver-logs.js';
 import { ServedChild } from '../process.js';
 import type { Resources } from '../resources.js';
 import { newToken } from '../token.js';
-import { declaredGpus } from '../worker/gpus.js';
+import type { Gpu } from '../wire/messages.js';
+import { declaredGpus, detectGpus } from '../worker/gpus.js';
 import { Cluster } from './cluster.js';
 
 export interface LocalClusterOptions {
   /** Worker nodes. @default 2 */
   readonly workers?: number;
-  /** What each node offers. @default its share of this machine's processors, at least one */
+  /** What each node offers. @default its share of this machine's processors, at least one, and of its NVIDIA GPUs */
   readonly resources?: Resources;
   /** Hosts each node keeps warm. @default 1 */
   readonly prewarm?: number;
@@ -55,7 +56,10 @@ export class LocalCluster implements AsyncDisposable {
     const share = Math.max(1, Math.floor(availableParallelism() / workers));
     const resources = options.resources ?? { cpu: share };
     const { gpu = 0, ...others } = resources;
-    const gpus = declaredGpus(gpu);
+    // Those of this machine are shared out among its nodes.
+    const found = options.resources ? [] : await detectGpus();
+    const gpusOf = (node: number): readonly Gpu[] =>
+      options.resources ? declaredGpus(gpu) : found.filter((_, index) => index % workers === node);
     const token = newToken();
     const env = { PATCHBAY_LOG: logLevel };
     const { objectStoreBytes } = options;
@@ -67,6 +71,7 @@ export class LocalCluster implements AsyncDisposable {
       const nodes = await Promise.all(
         Array.from({ length: workers }, async (_, index) => {
           const name = `node-${index}`;
+          const gpus = gpusOf(index);
           const child = await ServedChild.start(
             agentEntry,
             { headUrl: head.ready, token, name, resources: others, gpus, prewarm, ...limits },

@@ -27,6 +27,7 @@ export function actorExited(turn: Turn, actor: ActorRecord | undefined, cause: W
   }
   giveBack(turn, actor, actor.state.claim);
   actor.restarts++;
+  actor.note = '';
   turn.touched.actors.add(actor.id);
   actor.state = { phase: 'pending', since: turn.at, why: [`restarts: ${cause.message}`] };
 }

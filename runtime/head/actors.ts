@@ -16,6 +16,9 @@ import {
 } from './state.js';
 import type { Turn } from './turn.js';
 
+/** Characters of a note: it is one cell of a table. */
+const maxNote = 200;
+
 export function createActor(turn: Turn, request: Request, spec: ActorSpec): void {
   const known = madeBy(turn.state.actors.values(), request);
   if (known) {
@@ -46,6 +49,7 @@ export function createActor(turn: Turn, request: Request, spec: ActorSpec): void
     isEnding: false,
     restarts: 0,
     snapshot: noSnapshot,
+    note: '',
     state: { phase: 'pending', since: turn.at, why: [] },
   };
   turn.state.actors.set(actor.id, actor);
@@ -97,6 +101,18 @@ export function keepSnapshot(
   if (turn.state.nodes.get(actor.state.claim.node)?.agent !== from) return;
   actor.snapshot = state;
   turn.touched.snapshots.add(id);
+}
+
+/** From the actor's own process; after a restart of the head it is told again. */
+export function noteActor(
+  { state }: Turn,
+  from: ProcessId,
+  { actor: id, note }: MessageOf<'actor.note'>,
+): void {
+  const actor = state.actors.get(id);
+  if (!actor || !('claim' in actor.state)) return;
+  if (actor.state.phase === 'alive' && actor.state.address.process !== from) return;
+  actor.note = note.slice(0, maxNote);
 }
 
 export function killActor(turn: Turn, request: Request, id: ActorId): void {

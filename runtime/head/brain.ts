@@ -15,6 +15,7 @@ import {
   findActor,
   keepSnapshot,
   killActor,
+  noteActor,
 } from './actors.js';
 import { createGroup, finishRemoval, removeGroup, reserveGroup } from './groups.js';
 import { serveJob } from './job-messages.js';
@@ -92,6 +93,9 @@ function handle(turn: Turn, from: ProcessId, message: Message): void {
       return;
     case 'actor.waiting':
       lendProcessors(turn, message.actor, message.waiting);
+      return;
+    case 'actor.note':
+      noteActor(turn, from, message);
       return;
     case 'actor.exited':
       actorExited(turn, turn.state.actors.get(message.actor), message.cause);

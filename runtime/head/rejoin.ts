@@ -114,6 +114,7 @@ function adopt(turn: Turn, node: NodeRecord, told: LivingActor): ActorRecord {
     isEnding: false,
     restarts: told.restarts,
     snapshot: noSnapshot,
+    note: '',
     state: address ? { phase: 'alive', claim, address } : { phase: 'starting', claim },
   };
   state.actors.set(actor.id, actor);
@@ -154,6 +155,7 @@ export function isEarly({ nodes, actors }: HeadState, from: ProcessId, message: 
     case 'actor.kill':
     case 'actor.verdict':
     case 'actor.waiting':
+    case 'actor.note':
       return !actors.has(message.actor) && isAnyAway(nodes.values());
     case 'cancel':
       return isAnyAway(nodes.values()) && !madeBy(actors.values(), { from, id: message.id });

@@ -125,6 +125,7 @@ function actorOf(id: ActorId, row: Row): ActorRecord {
     killers: [],
     isLending: false,
     snapshot: noSnapshot,
+    note: '',
     state: stateOf(state),
   };
 }

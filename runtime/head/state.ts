@@ -65,6 +65,8 @@ export interface ActorRecord {
   restarts: number;
   /** What its own `snapshot()` returned last, encoded: its next life begins with it. Empty if there is none. */
   snapshot: Uint8Array;
+  /** What it says of itself while it lives, for people to read. */
+  note: string;
   state: ActorState;
 }
 

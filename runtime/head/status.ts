@@ -42,7 +42,7 @@ export function statusOf(state: HeadState, at: number): ClusterStatus {
   };
 }
 
-function noteOf({ state }: ActorRecord, at: number): string | undefined {
+function noteOf({ state, note }: ActorRecord, at: number): string | undefined {
   switch (state.phase) {
     case 'pending':
       return waiting(state.since, state.why, at);
@@ -50,7 +50,7 @@ function noteOf({ state }: ActorRecord, at: number): string | undefined {
       return state.cause.message;
     case 'starting':
     case 'alive':
-      return undefined;
+      return note === '' ? undefined : note;
   }
 }
 

@@ -93,6 +93,8 @@ export type ToHead =
   | { readonly kind: 'actor.alive'; readonly actor: ActorId; readonly address: Address }
   /** It waits for others, and lends its processors out meanwhile. */
   | { readonly kind: 'actor.waiting'; readonly actor: ActorId; readonly waiting: boolean }
+  /** What an actor says of itself, for those who ask for the cluster's state. */
+  | { readonly kind: 'actor.note'; readonly actor: ActorId; readonly note: string }
   | { readonly kind: 'actor.exited'; readonly actor: ActorId; readonly cause: WireError }
   | { readonly kind: 'actor.create'; readonly id: number; readonly spec: ActorSpec }
   | {

@@ -154,6 +154,7 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   },
   'tasks.list': { id: count, limit: count },
   'told.kept': { id: count },
+  'actor.note': { actor: text, note: text },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

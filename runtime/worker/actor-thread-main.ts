@@ -90,6 +90,7 @@ const unreachable = (): never => {
 const parts = new PartSpans((spans) => outbound.parts(spans));
 const surroundings: ActorSurroundings = {
   span: (name, start) => parts.add(partSpan(name, start)),
+  note: (text) => outbound.note(text),
   self: ref,
   node,
   resources,

@@ -30,6 +30,7 @@ export interface ActorThreadOptions {
   readonly endpoint: Endpoint;
   readonly objects: Objects;
   readonly watch: HostWatch;
+  readonly note: (text: string) => void;
 }
 
 export class ActorThread {
@@ -43,7 +44,7 @@ export class ActorThread {
 
   /** @throws RuntimeError `E_ACTOR_START` with the constructor's error as its cause. */
   static async start(options: ActorThreadOptions): Promise<ActorThread> {
-    const { identity, file, spec, limits, outbound, endpoint, objects, watch } = options;
+    const { identity, file, spec, limits, outbound, endpoint, objects, watch, note } = options;
     const { port1, port2 } = new MessageChannel();
     const { self, node, resources } = identity;
     const data: ThreadData = {
@@ -61,7 +62,7 @@ export class ActorThread {
       transferList: [port2],
     });
     const relay = new Executor({
-      invoke: relayInvoke(outbound, objects, watch),
+      invoke: relayInvoke(outbound, objects, { watch, note }),
       maxConcurrency: Number.POSITIVE_INFINITY,
       onLostError: (method, error) => console.error(`${self.label}: relayed ${method}:`, error),
     });

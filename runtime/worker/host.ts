@@ -153,6 +153,7 @@ export class Host {
       client: () => this.#client,
       // By the agent, which reads it before it tells of this process's end.
       keepSnapshot: (snapshot) => void this.#agent.then((agent) => agent.send(snapshot)),
+      note: (note) => this.#tellHead(note),
       exit: (here) => this.#exit(here),
     });
     return this.#endpoint.address;

@@ -51,6 +51,7 @@ export interface HostSite {
   /** The actor's own access to the cluster. */
   readonly client: () => ClusterClient;
   readonly keepSnapshot: (message: MessageOf<'actor.snapshot'>) => void;
+  readonly note: (message: MessageOf<'actor.note'>) => void;
   /** Ends the actor from inside. */
   readonly exit: (here: HostedActor) => void;
 }
@@ -67,6 +68,9 @@ export async function openActor(start: Start, site: HostSite): Promise<HostedAct
   const isWorker = spec.exportName === '';
   const surroundings: ActorSurroundings = {
     span: (name, start) => watch.parts([partSpan(name, start)]),
+    note: (text) => {
+      if (!isWorker) site.note({ kind: 'actor.note', actor, note: text });
+    },
     self: ref,
     node: { id: node, name: nodeName },
     resources: toResources(spec.resources),
@@ -123,9 +127,19 @@ async function openInstance(
   { outbound, endpoint, objects, revive, watch }: HostSite,
 ): Promise<Living> {
   if (spec.thread ?? optionsOf(Class).thread) {
-    const { self, node, resources } = surroundings;
+    const { self, node, resources, note } = surroundings;
     const identity: ActorIdentity = { self, node, resources };
-    return ActorThread.start({ identity, file, spec, limits, outbound, endpoint, objects, watch });
+    return ActorThread.start({
+      identity,
+      note,
+      file,
+      spec,
+      limits,
+      outbound,
+      endpoint,
+      objects,
+      watch,
+    });
   }
   const args = decodeValue(spec.args, revive);
   return Instance.create(surroundings, Class, args as readonly unknown[]);

@@ -44,7 +44,7 @@ export class LocalHost implements AsyncDisposable {
     const node = { id: newNodeId(), name: 'here' };
     const ref = new ActorRef(newActorId(), node.id, Class.name, address);
     // These actors ask for neither cluster nor module.
-    const own = { self: ref, node, resources: {}, span: () => undefined };
+    const own = { self: ref, node, resources: {}, span: () => undefined, note: () => undefined };
     const surroundings = own as unknown as ActorSurroundings;
     const instance = Instance.create(surroundings, Class as never, args);
     this.#executor = new Executor({

@@ -15,6 +15,7 @@ import {
   openPipeline,
 } from '../../../pcpp/index.js';
 import { tensor } from '../../../pcpp/tensor.js';
+import { type ActorContext, runInContext } from '../../../runtime/actor/context.js';
 import { startCluster } from '../../../runtime/index.js';
 import { goldenPath, maxAbsDifference, scenesPath } from '../../helpers/golden.js';
 import { modelCopy } from '../../helpers/model-copy.js';
@@ -83,9 +84,12 @@ test('every device decodes its own rows, and no other whole image is decoded', a
   t.deepEqual([...image.data], [...Array(9).fill(0), ...Array(15).fill(1)]);
 });
 
+/** What a device's constructor asks of its actor. */
+const alone = { resources: {}, note: () => undefined } as unknown as ActorContext;
+
 test('a device without a decoder leaves it to the first', async (t) => {
   const model = modelCopy(scenesPath, { 'vae_decoder/model.onnx': null });
-  await using device = new DenoiseActor({ model, threads: 1 });
+  await using device = runInContext(alone, () => new DenoiseActor({ model }));
   t.deepEqual(await device.decoderReach({ height: 16, width: 16 }), {
     kind: 'whole',
     why: 'not every device has a decoder',

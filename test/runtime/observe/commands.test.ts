@@ -69,7 +69,7 @@ test.serial('list nodes and groups', async (t) => {
   const nodes = await terminal.run('list', 'nodes');
   t.regex(
     nodes.stdout,
-    /n0 +3 cpu, [\d.]+ GiB memory +1 cpu, [\d.]+ GiB memory +0 +\d busy, \d warm +\d+ MiB/,
+    /n0 +3 cpu, [\d.]+ GiB memory +1 cpu, [\d.]+ GiB memory +0 +machine=[^ ]+, execution-provider=cpu +\d busy, \d warm +\d+ MiB/,
   );
   const groups = await terminal.run('list', 'groups', '--phase', 'ready');
   t.regex(groups.stdout, new RegExp(`${group.id} +pack +ready +n0, n0`));
@@ -210,6 +210,10 @@ test.serial('timeline: spans of calls and tasks, on named processes and threads'
   await lib.say('b');
   const threaded = await lib.ThreadTalker.create({ name: 'threaded', resources: {} });
   await threaded.work();
+  await until('both say what they have done', async () => {
+    const { actors } = await t.context.cluster.status();
+    return actors.filter(({ note }) => note === 'has worked').length === 2;
+  });
   await threaded.kill();
   // Also spans of a task worker whose lease is over are in it, and of an actor that was stopped.
   await until('the lease is given back, and the actor has ended', async () => {

@@ -94,6 +94,7 @@ const samples = {
     restarts: 1,
   },
   'actor.snapshot': { actor: 'a', state: Uint8Array.of(1) },
+  'actor.note': { actor: 'a', note: 'ready' },
   'told.kept': { id: 6 },
   'actor.stop': { actor: 'a' },
   'node.stop': { why: 'w' },
