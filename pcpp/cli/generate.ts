@@ -12,7 +12,13 @@ import type { RgbImage } from '../image/decode.js';
 import { readPicture } from '../image/png.js';
 import type { ProviderChoice } from '../onnx/provider.js';
 import type { BorderRule } from '../partition/border-rules.js';
-import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
+import {
+  type BorderAge,
+  type BorderCut,
+  borderCuts,
+  type GroupNormMode,
+  groupNormModes,
+} from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
@@ -36,6 +42,7 @@ interface GenerateOptions {
   readonly borderRule?: readonly BorderRule[];
   readonly borderCut?: BorderCut;
   readonly borderPayload?: AttentionPayload;
+  readonly groupNorm?: GroupNormMode;
   readonly borderAge?: BorderAge;
   readonly wire?: Wire;
   readonly warmup?: number;
@@ -88,6 +95,11 @@ export function addGenerate(program: Command): void {
         '--border-payload <what>',
         'keys and values, or what they are made of (default: hidden)',
       ).choices(attentionPayloads),
+    )
+    .addOption(
+      new Option('--group-norm <statistics>', 'of displaced steps (default: corrected)').choices(
+        groupNormModes,
+      ),
     )
     .option('--border-age <steps>', 'steps that borders are old: 1 or 2 (default: 1)', number)
     .option('--border-deadline <ms>', 'wait so long for a border, then take an older one', number)
@@ -176,7 +188,14 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
-  const { rowShares: shares, borderDeadline, lateSteps, borderRule, cfgInterleaved } = options;
+  const {
+    rowShares: shares,
+    borderDeadline,
+    lateSteps,
+    borderRule,
+    cfgInterleaved,
+    groupNorm,
+  } = options;
   const given = {
     width: pixels?.[0],
     height: pixels?.[1],
@@ -189,6 +208,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     borderRules: borderRule,
     borderCut,
     borderPayload,
+    groupNorm,
     borderAge,
     wire,
     warmupSteps: warmup,

@@ -3,7 +3,13 @@
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import type { BorderRule } from '../partition/border-rules.js';
-import { type BorderAge, type BorderCut, borderCuts } from '../partition/plan.js';
+import {
+  type BorderAge,
+  type BorderCut,
+  borderCuts,
+  type GroupNormMode,
+  groupNormModes,
+} from '../partition/plan.js';
 import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { maxSeed } from '../samplers/noise.js';
@@ -73,6 +79,12 @@ export interface GenerationRequest {
    */
   readonly borderPayload?: AttentionPayload;
   /**
+   * What group normalisation takes its statistics of in displaced steps. `corrected`: those of all patches a step ago and the
+   * own change since; `stale`: the others' of a step ago and the own fresh ones; `local`: own rows only, which costs no bytes.
+   * @default 'corrected'
+   */
+  readonly groupNorm?: GroupNormMode;
+  /**
    * Steps between the one that makes a border and the one that reads it. At 2 messages travel during a whole step, which
    * slow links need, and seams show sooner. @default 1
    */
@@ -121,6 +133,7 @@ export const generationDefaults: {
   readonly mode: GenerationMode;
   readonly borderFraction: number;
   readonly borderCut: BorderCut;
+  readonly groupNorm: GroupNormMode;
   readonly borderAge: BorderAge;
   readonly wire: Wire;
   readonly warmupShare: number;
@@ -133,6 +146,7 @@ export const generationDefaults: {
   mode: 'pcpp',
   borderFraction: 0.3,
   borderCut: 'tokens',
+  groupNorm: 'corrected',
   borderAge: 1,
   wire: 'fp16',
   warmupShare: 4 / 50,
@@ -215,6 +229,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
       Array.isArray(value) && value.length <= mostRules && value.every(isBorderRule),
   },
   borderCut: oneOf(borderCuts),
+  groupNorm: oneOf(groupNormModes),
   borderAge: integer(1, 2),
   borderPayload: oneOf(attentionPayloads),
   borderDeadlineMs: real(0, 1e9),

@@ -6,7 +6,12 @@ import type { PngText } from '../image/png.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { requireSize } from '../model/size.js';
 import type { BorderRule } from '../partition/border-rules.js';
-import { type BorderAge, type BorderCut, rowsBetween } from '../partition/plan.js';
+import {
+  type BorderAge,
+  type BorderCut,
+  type GroupNormMode,
+  rowsBetween,
+} from '../partition/plan.js';
 import { isResidual, type Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
 import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
@@ -47,6 +52,7 @@ export interface GenerationSettings {
   readonly borderRules?: readonly BorderRule[];
   readonly borderCut: BorderCut;
   readonly borderPayload: AttentionPayload;
+  readonly groupNorm: GroupNormMode;
   readonly borderAge: BorderAge;
   readonly wire: Wire;
   /** When borders may be older than `borderAge`. Absent: never. */
@@ -131,6 +137,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     ...(mode === 'pcpp' && asked.borderRules?.length ? { borderRules: asked.borderRules } : {}),
     borderCut: asked.borderCut,
     borderPayload: asked.borderPayload ?? (mode === 'pcpp' ? 'hidden' : 'kv'),
+    groupNorm: asked.groupNorm,
     borderAge: asked.borderAge,
     wire: asked.wire,
     ...(lateness ? { lateness } : {}),

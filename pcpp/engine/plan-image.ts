@@ -29,9 +29,18 @@ export function planImage(
   const { height, width, batch } = shapeOf(settings);
   const size = { height, width, batch, patches };
   if (settings.mode === 'sync') return [{ from: 0, plan: planFresh(sites, size) }];
-  const { borderFraction, borderCut, borderAge: age, wire, borderRules } = settings;
+  const { borderFraction, borderCut, groupNorm, borderAge: age, wire, borderRules } = settings;
   const latentApart = settings.cfgInterleaved;
   const mode = settings.mode === 'pcpp' ? 'pcpp' : 'distrifusion';
-  const options = { ...size, mode, borderFraction, borderCut, wire, age, latentApart } as const;
+  const options = {
+    ...size,
+    mode,
+    borderFraction,
+    borderCut,
+    groupNorm,
+    wire,
+    age,
+    latentApart,
+  } as const;
   return planPeriods(sites, options, settings, borderRules);
 }

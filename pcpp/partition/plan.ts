@@ -20,6 +20,8 @@ export type BorderAge = 1 | 2;
 /** How the border fraction is rounded: up to whole rows of tokens, or down to single tokens. */
 export type BorderCut = 'rows' | 'tokens';
 
+export const groupNormModes: readonly GroupNormMode[] = ['corrected', 'stale', 'local'];
+
 export const borderCuts: readonly BorderCut[] = ['rows', 'tokens'];
 
 /** Structured-clonable and JSON-able. Graph slices, messages and forecasts all derive from it. */
