@@ -9,7 +9,7 @@ import { PcppError } from '../errors.js';
 import { feedScalar } from '../model/feed.js';
 import { Session, type SessionOptions, type Value, type Values } from '../onnx/session.js';
 import { flatFloats, flatIntegers, floatsOf } from '../onnx/values.js';
-import { latentRows, wholePlan } from '../partition/manifest.js';
+import { latentRows, manifestOf, wholePlan } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
 import type { PatchGraph } from '../rewrite/compile.js';
 import { ownShare, sitePorts } from '../rewrite/site-ports.js';
@@ -215,7 +215,9 @@ export class PatchDenoiser implements AsyncDisposable {
     // What the whole-image step left in the inlets serves until messages are due.
     if (own.length < this.plan.age) return whole;
     return [...Array(patchCount(this.plan)).keys()].map((from) => {
-      if (from === this.index) return own[0]!;
+      // In `local` mode a patch far away has nothing to say.
+      const isSilent = manifestOf(this.#inlets.plan, from, this.index).length === 0;
+      if (from === this.index || isSilent) return own[0]!;
       const payload = borders?.get(from);
       if (!payload) {
         throw new PcppError('E_SHAPE', `patch ${this.index} has no message from patch ${from}`);

@@ -1,97 +1,138 @@
 /**
- * Pictures of displaced devices against those of one device: border fraction, precision on the wire and age of borders.
+ * Pictures of displaced devices against those of one device, by everything that a request can say of borders. One thing is
+ * changed at a time: of pictures on 2, 4 and 8 devices the border fraction, on 2 and 4 also all the rest.
  *
- *   node dist/test/bench/fidelity.bench.js [devices=2] [steps=20] [pictures=2] [age=1 and 2]
+ *   node dist/test/bench/fidelity.bench.js [prompts=20] [steps=20] [size=256 and 512] > fidelity.md
+ *   python3 test/bench/fidelity-plot.py fidelity.md docs/images/fidelity.svg      (needs matplotlib)
  *
- * The model that ships at 512 x 512 pixels, default warm-up. All devices in one process, so nothing depends on timing. The
- * last column is the seams' energy with `fp16`: how much more a picture changes from row to row at patches' edges than nearby,
- * as a multiple of the same in the picture of one device.
+ * The model that ships, its own guidance, default warm-up. All devices in one process, so nothing depends on timing. Seams: how
+ * much more a picture changes from row to row at patches' edges than nearby, as a multiple of the same in the picture of one
+ * device.
  */
 
 import type { RgbImage } from '../../pcpp/image/decode.js';
 import { psnr, seamEnergy, ssim } from '../../pcpp/image/quality.js';
 import type { GenerationRequest } from '../../pcpp/index.js';
 import { Model } from '../../pcpp/model/model.js';
-import type { BorderAge } from '../../pcpp/partition/plan.js';
+import { groupNormModes } from '../../pcpp/partition/plan.js';
 import { wires } from '../../pcpp/partition/wire.js';
 import { scenesPath } from '../helpers/golden.js';
 import { ImageMaker } from '../helpers/in-process-image.js';
 
-const [devices = 2, steps = 20, pictures = 2, age] = process.argv.slice(2).map(Number);
-const prompts = [
-  'snowy mountains, a calm lake, sunset, clear sky',
-  'green hills, a meadow, noon, clear sky',
-  'red canyon, a desert, golden hour, clear sky',
-];
-const subjects = prompts.slice(0, pictures).map((prompt, seed) => ({
-  prompt,
-  width: 512,
-  height: 512,
-  steps,
-  seed: seed + 7,
-}));
+const [count = 20, steps = 20, only] = process.argv.slice(2).map(Number);
+const sizes = only ? [only] : [256, 512];
 
-await using model = Model.open(scenesPath);
-const maker = new ImageMaker(model);
-const references: RgbImage[] = [];
-for (const subject of subjects) {
-  references.push(await maker.decode((await maker.make({ ...subject, mode: 'single' }, 1)).latent));
+const lands = ['alps', 'rocky mountains', 'green hills', 'a volcano', 'red canyon', 'flat land'];
+const grounds = ['a calm lake', 'the sea', 'a meadow', 'a flower field', 'dunes', 'a pine forest'];
+const times = ['a sunny day', 'sunrise', 'sunset', 'dusk', 'night'];
+const skies = ['clear sky', 'fluffy clouds', 'clear sky', 'clouds', 'stars'];
+const prompts = Array.from({ length: count }, (_, index) =>
+  [
+    lands[index % 6],
+    grounds[(index + Math.floor(index / 6)) % 6],
+    times[index % 5],
+    skies[index % 5],
+  ].join(', '),
+);
+
+interface Variant {
+  readonly axis: string;
+  readonly label: string;
+  readonly request: Partial<GenerationRequest>;
 }
+
+const fractions: readonly Variant[] = [
+  ...[0, 0.1, 0.3, 0.5, 1].map((borderFraction) => ({
+    axis: 'fraction',
+    label: `p = ${borderFraction}`,
+    request: { borderFraction },
+  })),
+  { axis: 'fraction', label: 'distrifusion', request: { mode: 'distrifusion' } },
+];
+const others: readonly Variant[] = [
+  { axis: 'age', label: 'age 2', request: { borderAge: 2 } },
+  ...groupNormModes
+    .filter((mode) => mode !== 'corrected')
+    .map((groupNorm) => ({
+      axis: 'norm',
+      label: `group norm ${groupNorm}`,
+      request: { groupNorm },
+    })),
+  ...wires
+    .filter((wire) => wire !== 'fp16')
+    .map((wire) => ({ axis: 'wire', label: wire, request: { wire } })),
+  { axis: 'cut', label: 'cut by rows', request: { borderCut: 'rows' } },
+  {
+    axis: 'rule',
+    label: 'p = 1 in the first 4 displaced steps',
+    request: { borderRules: [{ borderFraction: 1, steps: [0, 6] }] },
+  },
+  {
+    axis: 'rule',
+    label: 'p = 1 in the deepest layers',
+    request: {
+      borderRules: ['down.6', 'mida', 'up.0', 'up.1'].map((layers) => ({
+        borderFraction: 1,
+        layers,
+      })),
+    },
+  },
+  { axis: 'warmup', label: 'warm-up 4', request: { warmupSteps: 4 } },
+];
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-/** Pixel rows at which patches begin: latent rows are shared out in units of eight, as this model has them. */
-const seams = Array.from(
-  { length: devices - 1 },
-  (_, index) => Math.round(((index + 1) * 8) / devices) * 64,
+await using model = Model.open(scenesPath);
+const maker = new ImageMaker(model);
+
+console.log(
+  '| pixels | devices | what | axis | kB a step | PSNR, mean | median | least | SSIM, mean | seams, median |',
 );
-
-/** PSNR in dB and SSIM against one device, mean of all pictures, and bytes of a step. */
-async function measure(more: Partial<GenerationRequest>) {
-  const qualities: { readonly psnr: number; readonly ssim: number; readonly seam: number }[] = [];
-  let bytes = 0;
-  for (const [index, subject] of subjects.entries()) {
-    const made = await maker.make({ ...subject, ...more }, devices);
-    const image = await maker.decode(made.latent);
-    const reference = references[index]!;
-    qualities.push({
-      psnr: psnr(image, reference),
-      ssim: ssim(image, reference),
-      seam: seamEnergy(image, seams) / seamEnergy(reference, seams),
-    });
-    bytes = made.borderBytes.at(-1)!;
+console.log('|---|---|---|---|---|---|---|---|---|---|');
+for (const size of sizes) {
+  const subjects = prompts.map((prompt, index) => ({
+    prompt,
+    width: size,
+    height: size,
+    steps,
+    seed: index + 7,
+  }));
+  const references: RgbImage[] = [];
+  for (const subject of subjects) {
+    references.push(
+      await maker.decode((await maker.make({ ...subject, mode: 'single' }, 1)).latent),
+    );
   }
-  const decibel = mean(qualities.map((quality) => quality.psnr));
-  const similarity = mean(qualities.map((quality) => quality.ssim));
-  const seam = mean(qualities.map((quality) => quality.seam));
-  return { cell: `${decibel.toFixed(1)} / ${similarity.toFixed(3)}`, seam, bytes };
-}
-
-console.log(`${devices} devices, 512 x 512, ${steps} steps, PSNR dB / SSIM against one device`);
-console.log(`\n| | kB a step | ${wires.join(' | ')} | seams |`);
-console.log(`|---|---|${wires.map(() => '---').join('|')}|---|`);
-
-async function printRow(label: string, more: Partial<GenerationRequest>): Promise<void> {
-  const cells: string[] = [];
-  const bytes: string[] = [];
-  let seam = 1;
-  for (const wire of wires) {
-    const measured = await measure({ ...more, wire });
-    cells.push(measured.cell);
-    bytes.push((measured.bytes / 1000).toFixed(0));
-    if (wire === 'fp16') seam = measured.seam;
+  for (const devices of [2, 4, 8]) {
+    // A device has at least the eight latent rows of 64 pixels.
+    if (size / 64 < devices) continue;
+    const units = size / 64;
+    const seams = Array.from(
+      { length: devices - 1 },
+      (_, index) => Math.round(((index + 1) * units) / devices) * 64,
+    );
+    for (const { axis, label, request } of devices === 8 ? fractions : [...fractions, ...others]) {
+      const quality = { psnr: [] as number[], ssim: [] as number[], seam: [] as number[] };
+      let bytes = 0;
+      for (const [index, subject] of subjects.entries()) {
+        const reference = references[index]!;
+        const made = await maker.make({ ...subject, ...request }, devices);
+        const image = await maker.decode(made.latent);
+        quality.psnr.push(psnr(image, reference));
+        quality.ssim.push(ssim(image, reference));
+        quality.seam.push(seamEnergy(image, seams) / seamEnergy(reference, seams));
+        bytes = made.borderBytes.at(-1)!;
+      }
+      const decibels = [mean(quality.psnr), median(quality.psnr), Math.min(...quality.psnr)];
+      const cells = [
+        ...[size, devices, label, axis, (bytes / 1000).toFixed(0)],
+        ...decibels.map((value) => value.toFixed(1)),
+        ...[mean(quality.ssim), median(quality.seam)].map((value) => value.toFixed(3)),
+      ];
+      console.log(`| ${cells.join(' | ')} |`);
+    }
   }
-  console.log(`| ${label} | ${bytes.join(', ')} | ${cells.join(' | ')} | ${seam.toFixed(3)} |`);
-}
-
-const ages: readonly BorderAge[] = age === 1 || age === 2 ? [age] : [1, 2];
-for (const borderAge of ages) {
-  for (const borderFraction of [0.1, 0.3, 0.5, 1]) {
-    await printRow(`p = ${borderFraction}, age ${borderAge}`, { borderFraction, borderAge });
-  }
-}
-if (age !== 2) {
-  await printRow('p = 0.3 by rows, age 1', { borderFraction: 0.3, borderCut: 'rows' });
-  await printRow('distrifusion, age 1', { mode: 'distrifusion' });
 }

@@ -3,7 +3,7 @@
 import test from 'ava';
 import { psnr } from '../../../pcpp/image/quality.js';
 import { Model } from '../../../pcpp/model/model.js';
-import { borderCuts } from '../../../pcpp/partition/plan.js';
+import { borderCuts, groupNormModes } from '../../../pcpp/partition/plan.js';
 import { type Wire, wires } from '../../../pcpp/partition/wire.js';
 import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
 import { scenesPath } from '../../helpers/golden.js';
@@ -80,4 +80,16 @@ test('without guidance, as distilled models want it, a device computes and recei
     t.is(2 * (of! - latentRows), all! - latentRows);
     t.true(plain.latent.data.every(Number.isFinite));
   }
+});
+
+test('each group norm mode is another picture, and local statistics cost no bytes', async (t) => {
+  const short = { ...request, wire: 'fp32', steps: 6 } as const;
+  const made = await Promise.all(
+    groupNormModes.map((groupNorm) => maker.make({ ...short, groupNorm }, 4)),
+  );
+  const [corrected, stale, local] = made.map(({ borderBytes }) => borderBytes.at(-1)!);
+  t.is(corrected, stale);
+  // Between patches that are no neighbours nothing is left to say.
+  t.true(local! < corrected!);
+  t.is(new Set(made.map(({ latent }) => latent.data[0])).size, groupNormModes.length);
 });
