@@ -1,4 +1,4 @@
-/** The last borders sent to each reader, to be sent again if a patch has to be replaced. */
+/** The last borders sent to each reader, to be sent again if one is lost or a patch has to be replaced. */
 
 import { ActorsError } from '../errors.js';
 
@@ -14,14 +14,18 @@ export interface SentBorder<Border> {
  */
 export const versionsKept = (age: number): number => 2 * age + 16;
 
+/** The same where nobody is replaced. */
+export const versionsUnread = (age: number): number => 2 * age + 2;
+
 export class BorderHistory<Border> {
   readonly #keep: number;
   readonly #sent = new Map<number, SentBorder<Border>[]>();
   /** Newest version that was forgotten, by reader. */
   readonly #forgotten = new Map<number, number>();
 
-  constructor(age: number) {
-    this.#keep = versionsKept(age);
+  /** @param keep Versions of each reader. */
+  constructor(keep: number) {
+    this.#keep = keep;
   }
 
   /** Sent again, a version takes its former place. */
@@ -46,6 +50,11 @@ export class BorderHistory<Border> {
       throw new ActorsError('E_VERSION_GONE', text);
     }
     return (this.#sent.get(to) ?? []).filter((sent) => sent.version >= version);
+  }
+
+  /** Undefined if it was not sent yet, or is forgotten. */
+  get(to: number, version: number): SentBorder<Border> | undefined {
+    return this.#sent.get(to)?.find((sent) => sent.version === version);
   }
 
   /** What was sent to anybody from `version` on, as far as it is remembered. */

@@ -7,9 +7,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ActorHandle, context } from '../../runtime/index.js';
 import { ActorsError } from '../errors.js';
 import { VersionedMailbox } from '../versioned-mailbox.js';
-import { BorderHistory, type SentBorder, versionsKept } from './border-history.js';
+import { BorderHistory, type SentBorder, versionsKept, versionsUnread } from './border-history.js';
 import { buddyOf } from './geometry.js';
 import type { StepReport } from './step-report.js';
+
+/** How long a border is waited for until its sender is asked whether it was lost, and again. */
+const askAgainMs = 1_000;
 
 /** What the others may call. */
 export interface PatchPeer<Border extends ArrayBufferView> {
@@ -17,6 +20,8 @@ export interface PatchPeer<Border extends ArrayBufferView> {
   border(job: string, from: number, version: number, border: Border): Promise<void>;
   /** On the latest-wins lane: keep a neighbour's checkpoint. */
   keepCheckpoint(job: string, of: number, checkpoint: Checkpoint): void;
+  /** On the latest-wins lane: patch `to` has waited long for this version. */
+  sendAgain(job: string, to: number, version: number): void;
 }
 
 export type PatchHandle<Border extends ArrayBufferView> = ActorHandle<PatchPeer<Border>>;
@@ -86,7 +91,7 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
       mailbox: new VersionedMailbox({ keep: versionsKept(age + (lateness?.maxSteps ?? 0)) + 1 }),
       checkpoints: new Map(),
       peers: new Map(),
-      history: new BorderHistory(age),
+      history: new BorderHistory(this.#isRestorable ? versionsKept(age) : versionsUnread(age)),
       next: 0,
     };
   }
@@ -171,6 +176,13 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     if (work && (work.settings.job ?? '') === job) work.checkpoints.set(of, checkpoint);
   }
 
+  sendAgain(job: string, to: number, version: number): void {
+    const work = this.#work;
+    if (!work || (work.settings.job ?? '') !== job) return;
+    const sent = work.history.get(to, version);
+    if (sent) this.#send(sent);
+  }
+
   /** The last checkpoint kept for another patch. */
   checkpointOf(patch: number): Checkpoint | undefined {
     return this.#current.checkpoints.get(patch);
@@ -251,11 +263,24 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
         : mailbox.take(slot, wanted, { signal }).then((value) => ({ version: wanted, value }));
     // All at once: one deadline for the step, not one after another.
     const taken = await Promise.all(
-      this.needs(step).map(async (from) => ({ from, ...(await take(this.#slotOf(from, wanted))) })),
+      this.needs(step).map(async (from) => {
+        // A connection that broke may have taken it along.
+        const asking = setInterval(() => this.#askAgain(from, wanted), askAgainMs);
+        try {
+          return { from, ...(await take(this.#slotOf(from, wanted))) };
+        } finally {
+          clearInterval(asking);
+        }
+      }),
     );
     const borders = new Map(taken.map(({ from, value }) => [from, value]));
     const ages = new Map(taken.map(({ from, version }) => [from, step - version]));
     return { borders, ages };
+  }
+
+  #askAgain(from: number, version: number): void {
+    const { job = '', patch } = this.settings;
+    this.#current.peers.get(from)?.latest('ask').sendAgain(job, patch, version);
   }
 
   /** Before its first version exists, a border is read as fresh as it comes. */
@@ -274,11 +299,15 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
       const border = this.borderFor(to, step);
       bytes += border.byteLength;
       const sent = { to, version: step, border };
-      // Without checkpoints nobody can be replaced, and large borders need not be remembered.
-      if (this.checkpoint !== PatchActor.prototype.checkpoint) this.#current.history.add(sent);
+      this.#current.history.add(sent);
       this.#send(sent);
     }
     return bytes;
+  }
+
+  /** Without checkpoints nobody can be replaced. */
+  get #isRestorable(): boolean {
+    return this.checkpoint !== PatchActor.prototype.checkpoint;
   }
 
   #send({ to, version, border }: SentBorder<Border>): void {
