@@ -69,7 +69,7 @@ async function print(options: SimulateOptions): Promise<void> {
       return rowOf(simulate(sites, fleet, { steps, warmupSteps, plan: rules }, devices));
     } catch (error) {
       if (!hasCode(error, 'E_PARTITION')) throw error;
-      return [`${devices}`, 'too many devices', '-', '-', '-'];
+      return [`${devices}`, 'too many devices', '-', '-', '-', '-'];
     }
   });
   const { bytesPerSecond, latency: seconds } = fleet.link;
@@ -83,6 +83,7 @@ async function print(options: SimulateOptions): Promise<void> {
     'devices',
     'pcpp',
     'pcpp in two groups',
+    'pcpp interleaved',
     'distrifusion',
     'DistriFusion as published',
   ];
@@ -94,11 +95,12 @@ const rowOf = ({
   single,
   pcpp,
   grouped,
+  interleaved,
   distrifusion,
   published,
 }: Simulated): string[] => [
   `${devices}`,
-  ...[pcpp, grouped, distrifusion, published].map((seconds) =>
+  ...[pcpp, grouped, interleaved, distrifusion, published].map((seconds) =>
     seconds === undefined ? '-' : `${seconds.toFixed(2)} s, ${(single / seconds).toFixed(2)}x`,
   ),
 ];

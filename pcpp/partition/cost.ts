@@ -174,6 +174,38 @@ export function forecastHalvedSeconds(
   return { ...forecast, total };
 }
 
+/**
+ * The same where every device runs the two entries of guidance in turns, at age 1: an entry's borders have the other's
+ * computing to travel in. What is always waited for is one small message, the latent's rows.
+ *
+ * @param plan For both entries: a message of one has half its bytes.
+ * @param share Of a step with both entries, computing one.
+ */
+export function forecastTurnsSeconds(
+  run: Run & { readonly plan: PatchPlan },
+  costs: Costs,
+  share: number,
+): TimeForecast {
+  const together = forecastSeconds(run, costs);
+  const { latency } = costs.link;
+  const entry = share * together.compute;
+  const busy = Math.max(0, together.transfer - latency);
+  const compute = 2 * entry;
+  const way = busy / 2 + latency;
+  const step = Math.max(compute + latency, entry + latency + way, busy) + costs.exchange;
+  const exchanged = Math.max(0, run.steps - run.warmupSteps - 1);
+  const silent = Math.min(1, run.steps - run.warmupSteps);
+  const longer =
+    exchanged * (step - together.step) +
+    silent * (compute - together.compute) +
+    Math.min(run.warmupSteps, run.steps) * (2 * share - 1) * wholeSeconds(costs, run.plan);
+  const [total, denoise] = [together.total + longer, together.denoise + longer];
+  return { total, denoise, step, compute, transfer: together.transfer };
+}
+
+const wholeSeconds = (costs: Costs, plan: PatchPlan): number =>
+  Math.max(...costs.devices.slice(0, patchCount(plan)).map(({ whole }) => whole));
+
 /** The slowest device decodes the most rows. */
 export function decodeSeconds(
   { bounds }: Pick<PatchPlan, 'bounds'>,

@@ -8,10 +8,11 @@ import {
   decodeSeconds,
   forecastHalvedSeconds,
   forecastSeconds,
+  forecastTurnsSeconds,
   type Run,
   secondsOfRows,
 } from './cost.js';
-import { type PlanOptions, planPatches } from './plan.js';
+import { type PatchPlan, type PlanOptions, planPatches } from './plan.js';
 
 /** Costs of any number of devices that are all the same. */
 export interface Fleet extends Omit<Costs, 'devices'> {
@@ -32,6 +33,8 @@ export interface Simulated {
   readonly pcpp: number;
   /** The same with guidance on two groups of devices; absent without guidance, or if the devices cannot be halved. */
   readonly grouped?: number;
+  /** The same with guidance in turns on every device; absent without guidance, or at another age than 1. */
+  readonly interleaved?: number;
   /** Mode `distrifusion` as it runs here: one message a step, whose way is waited for at age 1. */
   readonly distrifusion: number;
   /**
@@ -62,6 +65,13 @@ export function simulate(
     warmupSteps * device.whole +
     (steps - warmupSteps) * Math.max(pcpp.compute, gathered) +
     decodeSeconds(plan, rest.decode);
+  const turns =
+    plan.batch === 2 && plan.age === 1
+      ? {
+          interleaved: forecastTurnsSeconds({ ...run, plan }, costs, shareOfEntry(device, plan))
+            .total,
+        }
+      : {};
   const canHalve = plan.batch === 2 && devices % 2 === 0;
   const grouped = canHalve ? groupedSeconds(sites, costs, device, { ...run, rules }, devices) : {};
   return {
@@ -69,22 +79,26 @@ export function simulate(
     single,
     pcpp: pcpp.total,
     ...grouped,
+    ...turns,
     distrifusion: distrifusion.total,
     published,
   };
 }
 
 /** Half a batch is taken to cost what half the rows do. */
+const shareOfEntry = ({ displaced }: DeviceCost, { height }: PatchPlan): number =>
+  secondsOfRows(displaced, height / 2) / secondsOfRows(displaced, height);
+
 function groupedSeconds(
   sites: GraphSites,
   costs: Costs,
-  { displaced }: DeviceCost,
+  device: DeviceCost,
   { rules, ...run }: Run & { readonly rules: SimulatedImage['plan'] },
   devices: number,
 ): { readonly grouped: number } {
   const plan = planPatches(sites, { ...rules, patches: devices / 2, mode: 'pcpp' });
   const { height, width } = plan;
-  const share = secondsOfRows(displaced, height / 2) / secondsOfRows(displaced, height);
+  const share = shareOfEntry(device, plan);
   const { bytesPerSecond, latency } = costs.link;
   const output = (4 * sites.channels * height * width) / (devices / 2);
   const half = { share, exchange: latency + output / bytesPerSecond };

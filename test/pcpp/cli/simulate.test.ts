@@ -17,6 +17,8 @@ test.serial('simulate prints seconds and speed-up for each number of devices', a
   t.regex(stdout, /^2 +26\.3\d s, 1\.71x/m);
   // 50 steps of 0.9 (0.1 + 0.9 / 2) s, in two groups of one device.
   t.regex(stdout, /^2 .*m? +24\.7\d s, 1\.82x/m);
+  // In turns, two runs with one entry each, of half the rows: 0.9 (0.1 + 0.9 / 2) (0.55 / 1) a run.
+  t.regex(stdout, /^2 .*m? +29\.0\d s, 1\.55x/m);
   t.regex(stdout, /^16 +too many devices/m);
 });
 

@@ -3,6 +3,7 @@ import { forecastBytes } from '../../../pcpp/partition/bytes.js';
 import {
   type Costs,
   forecastSeconds,
+  forecastTurnsSeconds,
   rowCost,
   secondsOfRows,
   stepSeconds,
@@ -52,6 +53,28 @@ test('two devices: whole steps, a silent displaced one, and those that wait for 
   t.true(isClose(forecast.denoise, 2 * 1.1 + compute + 17 * (compute + transfer)));
   const gather = (4 * 4 * height * exampleSites.width) / 1e5 + 1e-4;
   t.true(isClose(forecast.total, 0.2 + forecast.denoise + gather + 0.3));
+});
+
+test('in turns an entry of guidance hides its bytes behind the other', (t) => {
+  const plan = planOf();
+  const share = 0.6;
+  const compute = 2 * share * (0.1 + 0.9 / 2);
+  const bytes = Math.max(...forecastBytes(plan).received);
+  const step = (rate: number): number =>
+    forecastTurnsSeconds({ ...run, plan }, slower(rate), share).step;
+  // They fit: only the latent's rows are waited for.
+  t.true(isClose(step(bytes / (compute / 2)), compute + 1e-4));
+  // Those of one entry take just as long as the other entry computes, and then its latent's rows are waited for.
+  const slow = bytes / compute;
+  t.true(isClose(step(slow), compute + 2e-4));
+  // They take longer than the step.
+  t.true(isClose(step(bytes / 5), 5));
+  const { total } = forecastSeconds({ ...run, plan }, slower(slow));
+  const turns = forecastTurnsSeconds({ ...run, plan }, slower(slow), share);
+  const together = forecastSeconds({ ...run, plan }, slower(slow)).step;
+  const whole = 2 * (2 * share - 1) * 1.1;
+  const silent = (2 * share - 1) * (0.1 + 0.9 / 2);
+  t.true(isClose(turns.total - total, 17 * (turns.step - together) + silent + whole));
 });
 
 test('devices that decode their own rows take as long as the one that reads the most', (t) => {
