@@ -12,7 +12,7 @@ import { flatFloats, flatIntegers, floatsOf } from '../onnx/values.js';
 import { latentRows, manifestOf, wholePlan } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
 import type { PatchGraph } from '../rewrite/compile.js';
-import { ownShare, sitePorts } from '../rewrite/site-ports.js';
+import { ownShare, rowSpan, sitePorts } from '../rewrite/site-ports.js';
 import { type Tensor, takeRows } from '../tensor.js';
 import {
   BorderInlets,
@@ -131,7 +131,7 @@ export class PatchDenoiser implements AsyncDisposable {
     const { plan } = this;
     const results = await this.#run(
       input,
-      plan.height,
+      [0, plan.height],
       this.#wholeInlets,
       this.#wholeCuts,
       wholeTerms(plan),
@@ -160,6 +160,7 @@ export class PatchDenoiser implements AsyncDisposable {
   async displaced(input: DisplacedInput): Promise<Tensor> {
     const { plan, index } = this;
     const rows = rowsOf(plan, index);
+    const [first, last] = [plan.bounds[index]!, plan.bounds[index + 1]!];
     const memory = this.#memory;
     if (!memory) {
       throw new PcppError('E_OPTION', 'a displaced step needs a whole-image step before it');
@@ -170,7 +171,7 @@ export class PatchDenoiser implements AsyncDisposable {
     const terms = groupNormTerms(plan, index, this.#staleMoments(memory, input.borders));
     this.#inlets.takeLatent('before', input.haloAbove);
     this.#inlets.takeLatent('after', input.haloBelow);
-    const results = await this.#run(input, rows, this.#inlets, this.#cuts.cuts, terms);
+    const results = await this.#run(input, [first, last], this.#inlets, this.#cuts.cuts, terms);
     const own = momentsOfRows(plan, results.rowMoments, rows, 0, rows);
     const published = { plan: publishes, borders: results.published };
     this.#memory = { ...memory, own: [...memory.own, own].slice(-plan.age), published };
@@ -229,13 +230,13 @@ export class PatchDenoiser implements AsyncDisposable {
 
   async #run(
     input: WholeInput,
-    rows: number,
+    [first, last]: readonly [first: number, last: number],
     inlets: BorderInlets,
     cuts: Cuts,
     terms: GroupNormTerms,
   ): Promise<{ noise: Tensor; published: Float32Array; rowMoments: Float32Array }> {
     const { plan } = this;
-    const wanted = [plan.batch, plan.sites.channels, rows, plan.width];
+    const wanted = [plan.batch, plan.sites.channels, last - first, plan.width];
     if (
       input.sample.dims.length !== 4 ||
       wanted.some((dim, axis) => dim !== input.sample.dims[axis])
@@ -256,6 +257,7 @@ export class PatchDenoiser implements AsyncDisposable {
       [names.cutSizes]: flatIntegers(cuts.sizes),
       [names.gnB]: flatFloats(terms.b),
       [ownShare]: flatFloats(Float32Array.of(terms.a)),
+      [rowSpan]: flatIntegers(BigInt64Array.from([first, last, plan.height], BigInt)),
     };
     const ports = this.#session.inputs.map((port) => [port.name, feeds[port.name]] as const);
     const missing = ports.filter(([, value]) => !value).map(([name]) => name);

@@ -11,7 +11,7 @@ import type { Value, Values } from '../onnx/session.js';
 import { flatFloats, flatIntegers, floatsOf } from '../onnx/values.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
-import { ownShare, sitePorts } from '../rewrite/site-ports.js';
+import { ownShare, rowSpan, sitePorts } from '../rewrite/site-ports.js';
 import { type Tensor, takeRows } from '../tensor.js';
 import {
   BorderInlets,
@@ -131,6 +131,9 @@ export class StagedPatch {
       [said.cuts]: flatIntegers(cuts.positions),
       [said.cutSizes]: flatIntegers(cuts.sizes),
       [ownShare]: flatFloats(Float32Array.of(rowsOf(plan, index) / plan.height)),
+      [rowSpan]: flatIntegers(
+        BigInt64Array.from([plan.bounds[index]!, plan.bounds[index + 1]!, plan.height], BigInt),
+      ),
     });
     const rows = rowsOf(plan, index);
     this.#published = floatsOf(left[said.bordersOut]);

@@ -56,15 +56,29 @@ export function parseModel(bytes: Uint8Array, folder = '.'): OnnxModel {
 }
 
 export function openModel(proto: ModelProto, folder: string): OnnxModel {
-  const graph = proto.graph!;
+  const graph = withoutExternalConstants(proto.graph!);
   const standard = (proto.opset_import ?? []).find((entry) => isStandard(entry.domain));
   return {
-    proto,
+    proto: graph === proto.graph ? proto : { ...proto, graph },
     graph,
     opset: Number(standard?.version ?? 1),
     folder,
     hasExternalData: (graph.initializer ?? []).some((tensor) => tensor.data_location === 1),
   };
+}
+
+/** Tables too large for the file are constants with external data: here they are weights like any other. */
+function withoutExternalConstants(graph: GraphProto): GraphProto {
+  const tables: TensorProto[] = [];
+  const node = (graph.node ?? []).filter(({ op_type: op, attribute, output }) => {
+    const tensor =
+      op === 'Constant' ? attribute?.find(({ name }) => name === 'value')?.t : undefined;
+    if (tensor?.data_location !== 1) return true;
+    tables.push({ ...tensor, name: output![0]! });
+    return false;
+  });
+  if (tables.length === 0) return graph;
+  return { ...graph, node, initializer: [...(graph.initializer ?? []), ...tables] };
 }
 
 export const saveModel = (model: OnnxModel): Uint8Array => encodeModel(model.proto);

@@ -5,6 +5,7 @@ import type { NodeProto } from '../onnx/messages.js';
 import type { Oracle } from '../onnx/oracle.js';
 import type { EmittedNorm } from './emit-norm.js';
 import type { Propagation } from './propagate.js';
+import { RowSpan } from './row-span.js';
 import {
   type BorderGroup,
   type BorderMember,
@@ -30,6 +31,7 @@ export interface BorderPort {
 
 export interface Emission {
   readonly builder: GraphBuilder;
+  readonly span: RowSpan;
   readonly found: Propagation;
   readonly oracle: Oracle;
   readonly batch: number;
@@ -68,6 +70,7 @@ export function beginEmission({ model, oracle, found, sample }: Trace, form: Gra
   const hasNorms = exchanges.some(({ norms }) => norms.length > 0);
   return {
     builder,
+    span: new RowSpan(builder, height),
     found,
     oracle,
     batch,

@@ -21,9 +21,13 @@ export function withRowPads(node: NodeProto, pads: readonly number[]): Attribute
   return [...others, { name: 'pads', type: 7, ints: [0, pads[1]!, 0, pads[3]!] }];
 }
 
-/** @returns `value` with its borders joined on. */
+/** @returns `value` with its borders joined on: around a text too, because attention does not care for the order of keys. */
 export function joinBorders(emission: Emission, port: BorderPort, value: string): string {
-  publish(emission, port, value);
+  const { axis, inner, rows, text } = port.member.tag;
+  const image = text
+    ? emission.span.part(value, { axis, inner, rows, text: text.side }, 'image')
+    : value;
+  publish(emission, port, image);
   const [above, below] = blocksOf(emission, port);
   return emission.builder.concat([above, value, below], port.member.tag.axis);
 }

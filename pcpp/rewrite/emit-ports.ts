@@ -1,9 +1,9 @@
 /** Inputs and outputs of a patch graph: the model's own, always float32 outside, and those of the sites. */
 
-import { elementTypes } from '../onnx/messages.js';
+import { elementTypes, type NodeProto } from '../onnx/messages.js';
 import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
 import { type Emission, isNormalized, isSent } from './emission.js';
-import { ownShare } from './site-ports.js';
+import { ownShare, rowSpan } from './site-ports.js';
 import { pickedOuters } from './sites.js';
 
 /** The name of the open row axis. */
@@ -72,12 +72,13 @@ export function writingOrder(emission: Emission, outputs: readonly Axes[]): stri
   ];
 }
 
-/** @param ports The model's inputs as the oracle saw them. */
+/** @param ports The model's inputs as the oracle saw them. @param nodes What is left of the graph. */
 export function inputsOf(
   model: OnnxModel,
   emission: Emission,
   ports: readonly Axes[],
   sample: string,
+  nodes: readonly NodeProto[],
 ): Axes[] {
   const { exchanges, batch } = emission;
   const { float16, float32, int64 } = elementTypes;
@@ -114,6 +115,9 @@ export function inputsOf(
   }
   if (exchanges.some(({ norms }) => norms.length > 0)) {
     inputs.push({ name: ownShare, elementType: float32, dims: [1] });
+  }
+  if (nodes.some(({ input }) => input?.includes(rowSpan))) {
+    inputs.push({ name: rowSpan, elementType: int64, dims: [3] });
   }
   return inputs;
 }

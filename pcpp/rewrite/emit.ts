@@ -11,11 +11,13 @@
  *                                o * positions + position of two slices for every outer element o, up first
  *   cut_sizes  i64[*]            how many positions each of these picks
  *   gn_a       f32[1], gn_b f32[sum of N * groups * 2]   moments used = gn_a * own + gn_b
+ *   row_span   i64[3]            where tables or a text beside the image need it: first own latent row, the one after the
+ *                                last, rows of the whole image
  * Extra outputs:
  *   borders_out f32[*]           for each site that is not fresh and each of its nodes the two slices
  *   gn_rows     f32[*]           for each norm of each site E[x] and then E[x^2] of every row: 2 * [N, groups, rows]
  *
- * In a graph of stages there is one of each for every exchange, but for gn_a.
+ * In a graph of stages there is one of each for every exchange, but for gn_a and row_span.
  */
 
 import type { ModelProto, NodeProto } from '../onnx/messages.js';
@@ -29,7 +31,7 @@ import { castPorts, emitOutputs, inputsOf, writingOrder } from './emit-ports.js'
 import { sortAndPrune } from './prune.js';
 import type { Edit } from './rule.js';
 import type { Exchange, GraphForm } from './site-groups.js';
-import { type GraphSites, lcm } from './sites.js';
+import { type GraphSites, lcm, levelOf } from './sites.js';
 import type { Trace } from './trace.js';
 
 export interface Emitted {
@@ -56,7 +58,7 @@ export function emitPatchGraph(trace: Trace, form: GraphForm): Emitted {
     ...model.graph,
     node: nodes,
     initializer: initializers,
-    input: inputsOf(model, emission, ports, trace.sample.name).map(portOf),
+    input: inputsOf(model, emission, ports, trace.sample.name, nodes).map(portOf),
     output: outputs.map(portOf),
     value_info: [],
   };
@@ -83,6 +85,27 @@ function emitNode(emission: Emission, node: NodeProto): void {
       builder.nodes.push({ ...node, input: [inputs[0]!, '', scales] });
       return;
     }
+    case 'expand':
+      builder.op('Expand', [inputs[0]!, builder.int64(edit.shape)], {}, node.output![0]!);
+      return;
+    case 'transpose':
+      builder.op('Transpose', [inputs[0]!], { perm: edit.order }, node.output![0]!);
+      return;
+    case 'shape':
+      emission.span.shape(edit, node);
+      return;
+    case 'table': {
+      for (const { index, axis } of edit.operands) {
+        inputs[index] = emission.span.tableRows(inputs[index]!, axis, edit);
+      }
+      builder.nodes.push({ ...node, input: inputs });
+      return;
+    }
+    case 'part':
+      for (const [index, part] of edit.parts.entries()) {
+        emission.span.part(inputs[0]!, edit, part, node.output![index]!);
+      }
+      return;
     case 'conv': {
       const [port] = emission.ports.get(node)!;
       inputs[0] = port!.member.normJoint
@@ -128,7 +151,7 @@ function emitNormSite(
 }
 
 function sitesOf(emission: Emission, exchange: Exchange, sample: string): GraphSites {
-  const [batch, channels, , width] = emission.oracle.shapes.get(sample) as [
+  const [batch, channels, height, width] = emission.oracle.shapes.get(sample) as [
     number,
     number,
     number,
@@ -136,7 +159,7 @@ function sitesOf(emission: Emission, exchange: Exchange, sample: string): GraphS
   ];
   const borders = exchange.borders.map(({ site }) => site);
   const norms = exchange.norms.map(({ site }) => site);
-  const all = emission.exchanges.flatMap((each) => [...each.borders, ...each.norms]);
-  const downsampling = all.reduce((units, { site }) => lcm(units, site.level.over), 1);
+  const levels = [...emission.found.tags.values()].map(({ rows }) => levelOf(rows, height));
+  const downsampling = levels.reduce((units, { over }) => lcm(units, over), 1);
   return { batch, channels, width, downsampling, borders, norms };
 }

@@ -9,7 +9,7 @@ import type { Oracle } from '../onnx/oracle.js';
 const broadcasting: readonly (string | undefined)[] = ['Add', 'Sub', 'Mul', 'Div'];
 
 /**
- * Fills of rank 3 and more have a patch-dependent size that broadcasting supplies anyway.
+ * Fills of rank 3 and more whose size broadcasting supplies anyway: it is another in every patch.
  *
  * @returns The same model if there is nothing to replace.
  */
@@ -33,7 +33,18 @@ function isWideFill(node: NodeProto, view: GraphView, oracle: Oracle): boolean {
   if (node.op_type !== 'ConstantOfShape') return false;
   const name = node.output![0]!;
   const isFloat = oracle.types.get(name) !== elementTypes.int64;
-  const readers = view.consumers.get(name) ?? [];
-  const broadcasts = readers.every((reader) => broadcasting.includes(reader.op_type));
-  return isFloat && broadcasts && (oracle.shapes.get(name)?.length ?? 0) >= 3;
+  const isWide = (oracle.shapes.get(name)?.length ?? 0) >= 3;
+  return isFloat && isWide && isSupplied(name, view, oracle);
+}
+
+/** Whether something else gives every result of `value` the size that it has: otherwise the size is what it is there for. */
+function isSupplied(value: string, view: GraphView, oracle: Oracle): boolean {
+  if (view.outputs.has(value)) return false;
+  return (view.consumers.get(value) ?? []).every((reader) => {
+    const result = reader.output![0]!;
+    const dims = oracle.shapes.get(result);
+    const others = reader.input!.filter((name) => name !== value);
+    const isGiven = others.some((name) => `${oracle.shapes.get(name)}` === `${dims}`);
+    return broadcasting.includes(reader.op_type) && (isGiven || isSupplied(result, view, oracle));
+  });
 }

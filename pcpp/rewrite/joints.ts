@@ -87,7 +87,7 @@ function jointsOfPair(
   payload: AttentionPayload,
 ): Joint[] {
   const ways = pair.map((operand) => wayTo(found, operand)) as [Way, Way];
-  const shared = payload === 'hidden' ? sharedSource(oracle, ways) : undefined;
+  const shared = payload === 'hidden' ? sharedSource(found, oracle, ways) : undefined;
   if (shared !== undefined) {
     const path = new Set(ways.flatMap((way) => stepsFrom(way, shared)));
     return [{ value: shared, payload: 'hidden', operands: [...pair], path }];
@@ -126,24 +126,29 @@ function sourceOf(found: Propagation, node: NodeProto, out: RowTag): string | un
   const [source] = sources;
   if (source === undefined || sources.size > 1) return undefined;
   const tag = found.tags.get(source);
-  // Borders may end within a row: a token must stay one.
+  // Borders may end within a row: a token must stay one. A text may join them on the way.
   const isAlike =
     tag?.kind === 'rows' && !tag.key && tag.inner === out.inner && tag.rows === out.rows;
   return isAlike ? source : undefined;
 }
 
 /** The nearest value that both ways come from and that is less than what they lead to: queries may be in nearer ones. */
-function sharedSource(oracle: Oracle, [keys, values]: readonly [Way, Way]): string | undefined {
-  const size = (value: string): number => product(oracle.shapes.get(value)!);
+function sharedSource(
+  found: Propagation,
+  oracle: Oracle,
+  [keys, values]: readonly [Way, Way],
+): string | undefined {
+  const size = (value: string): number => tokenSize(found, oracle, value);
   const separate = size(keys.values[0]!) + size(values.values[0]!);
   return keys.values.find((value) => values.values.includes(value) && size(value) < separate);
 }
 
 /**
  * Of the forms that keys or values have before they are at the operand, the one in the fewest pieces: [N, L, D] rather
- * than [N, heads, D, L], where a token lies in N * heads * D places.
+ * than [N, heads, D, L], where a token lies in N * heads * D places. Best of all before a text joins the image.
  */
 function handiest(found: Propagation, oracle: Oracle, way: Way): string {
+  const isJoint = (value: string): boolean => (found.tags.get(value) as RowTag).text !== undefined;
   const pieces = (value: string): number => {
     const tag = found.tags.get(value) as RowTag;
     return product(oracle.shapes.get(value)!.slice(0, tag.axis));
@@ -152,11 +157,18 @@ function handiest(found: Propagation, oracle: Oracle, way: Way): string {
   for (const [index, step] of way.steps.entries()) {
     if (isProjection(step)) break;
     const value = way.values[index + 1]!;
-    const [from, to] = [value, best].map((name) => product(oracle.shapes.get(name)!));
-    if (from === to && pieces(value) < pieces(best)) best = value;
+    const [from, to] = [value, best].map((name) => tokenSize(found, oracle, name));
+    const isHandier = isJoint(value) ? pieces(value) < pieces(best) : isJoint(best);
+    if (from === to && (isHandier || pieces(value) < pieces(best))) best = value;
   }
   return best;
 }
+
+/** Elements of one token, of all batch rows. */
+export const tokenSize = (found: Propagation, oracle: Oracle, value: string): number => {
+  const dims = oracle.shapes.get(value)!;
+  return product(dims) / dims[(found.tags.get(value) as RowTag).axis]!;
+};
 
 const isProjection = ({ op_type: op }: NodeProto): boolean =>
   op === 'MatMul' || op === 'Gemm' || op === 'Conv';

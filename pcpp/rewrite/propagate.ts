@@ -7,7 +7,8 @@ import type { Oracle } from '../onnx/oracle.js';
 import { operatorOf, refuse, refuseOperator } from './refusals.js';
 import type { Case, Edit, Rule } from './rule.js';
 import { rules } from './rules.js';
-import type { RowTag, Tag } from './tags.js';
+import { shapesOfTable } from './tables.js';
+import type { RowTag, Tag, TextTokens } from './tags.js';
 
 export interface Propagation {
   readonly view: GraphView;
@@ -40,7 +41,35 @@ export function propagate(model: OnnxModel, oracle: Oracle, sample: string): Pro
     }
     if (outcome.edit) edits.set(node, outcome.edit);
   }
+  for (const [node, edit] of [...edits]) {
+    if (edit.kind !== 'table') continue;
+    for (const { index } of edit.operands) {
+      for (const shape of shapesOfTable(view, node.input![index]!)) {
+        const whole = wholeShape(shape, tags, oracle);
+        if (whole) edits.set(shape, whole);
+      }
+    }
+  }
   return { view, tags, edits };
+}
+
+/** A table is computed for the whole image, so what it knows of a size is the whole image's. */
+function wholeShape(
+  node: NodeProto,
+  tags: ReadonlyMap<string, Tag>,
+  oracle: Oracle,
+): Edit | undefined {
+  const name = node.input![0]!;
+  const tag = tags.get(name);
+  if (!tag) return undefined;
+  if (tag.kind === 'groups' || tag.key || tag.text || node.op_type !== 'Shape') {
+    return refuse(
+      node,
+      'a table with a value for every row is computed from a size that is not of the image alone',
+      'compute it from the size of the latent',
+    );
+  }
+  return { kind: 'shape', tag, dims: oracle.shapes.get(name)! };
 }
 
 function caseOf(
@@ -86,19 +115,27 @@ function caseOf(
  * Checks every tag against shapes at another height: a tagged axis must grow with the rows and no other axis may; what
  * meets rows as a plain value must not depend on the height.
  *
+ * @param sample Name of the latent, whose rows say how much greater `high` is.
  * @throws PcppError `E_GRAPH`
  */
-export function checkTags(found: Propagation, low: Oracle, high: Oracle, factor: number): void {
+export function checkTags(found: Propagation, low: Oracle, high: Oracle, sample: string): void {
+  const { axis: rowAxis } = found.tags.get(sample) as RowTag;
+  const [rowsBefore, rowsAfter] = [low, high].map((oracle) => oracle.shapes.get(sample)![rowAxis]!);
+  const scaled = (dim: number, text: TextTokens | undefined): number => {
+    const tokens = text?.tokens ?? 0;
+    return ((dim - tokens) * rowsAfter!) / rowsBefore! + tokens;
+  };
   for (const node of found.view.nodes) {
     for (const name of node.output ?? []) {
       const tag = found.tags.get(name);
       const before = low.shapes.get(name);
       const after = high.shapes.get(name);
       if (tag?.kind !== 'rows' || !before || !after) continue;
-      const grows = (axis: number): boolean => axis === tag.axis || axis === tag.key?.axis;
-      const matches = before.every(
-        (dim, axis) => after[axis] === (grows(axis) ? dim * factor : dim),
-      );
+      const grown = (dim: number, axis: number): number => {
+        if (axis === tag.axis) return scaled(dim, tag.text);
+        return axis === tag.key?.axis ? scaled(dim, tag.key.text) : dim;
+      };
+      const matches = before.every((dim, axis) => after[axis] === grown(dim, axis));
       if (!matches) {
         refuse(
           node,
@@ -107,12 +144,42 @@ export function checkTags(found: Propagation, low: Oracle, high: Oracle, factor:
         );
       }
     }
+    checkTables(node, found, high, (rows) => scaled(rows, undefined));
     checkValues(node, found, low, high);
   }
 }
 
+/** A table that was no longer than the image while probing may be one for that height alone. */
+function checkTables(
+  node: NodeProto,
+  found: Propagation,
+  high: Oracle,
+  grown: (rows: number) => number,
+): void {
+  const edit = found.edits.get(node);
+  if (edit?.kind !== 'table') return;
+  for (const { index, axis } of edit.operands) {
+    const positions = high.shapes.get(node.input![index]!)?.[axis];
+    if (positions === grown(edit.rows) * edit.inner) continue;
+    refuse(
+      node,
+      `operand ${index} has ${positions} values for ${grown(edit.rows)} rows of ${edit.inner}`,
+      'export it for a height that its table reaches, or with the height fixed',
+    );
+  }
+}
+
+/** Edits that put something else in the place of what a node reads besides its rows. */
+const rewritten: ReadonlySet<Edit['kind'] | undefined> = new Set([
+  'reshape',
+  'resize',
+  'expand',
+  'table',
+  'part',
+] as const);
+
 function checkValues(node: NodeProto, found: Propagation, low: Oracle, high: Oracle): void {
-  if (found.edits.get(node)?.kind === 'reshape' || found.edits.get(node)?.kind === 'resize') return;
+  if (rewritten.has(found.edits.get(node)?.kind)) return;
   const inputs = node.input ?? [];
   if (!inputs.some((name) => found.tags.has(name))) return;
   for (const name of inputs) {

@@ -52,11 +52,16 @@ export function reachOf({ model, found, sample }: Trace): Reach {
 
 /** Whether no operator looks at the whole image. */
 export const isLocal = ({ found }: Trace): boolean =>
-  [...found.edits.values()].every(({ kind }) => kind !== 'norm' && kind !== 'attention');
+  [...found.edits.values()].every(
+    ({ kind }) => kind !== 'norm' && kind !== 'attention' && kind !== 'table',
+  );
 
 const oneDevice = 'one device has to run the graph';
 
 function requireLocal(node: NodeProto, edit: Edit | undefined): void {
+  if (edit?.kind === 'table') {
+    refuse(node, 'it reads a table of positions in the whole image', oneDevice);
+  }
   if (edit?.kind === 'norm') {
     refuse(node, 'it takes the moments of the whole image', oneDevice);
   }

@@ -33,10 +33,12 @@ const known: ReadonlyMap<string, readonly [reason: string, remedy: string]> = ne
   ],
   ['AveragePool', ['pooling over rows is not split', 'export with strided convolutions']],
   ['MaxPool', ['pooling over rows is not split', 'export with strided convolutions']],
-  ['Einsum', ['its equation is not analysed', 'export with MatMul attention']],
   [
     'SpaceToDepth',
-    ['rows inside channels are not followed', 'diffusion transformers are not split yet'],
+    [
+      'rows inside channels are not followed',
+      'export with a convolution whose kernel is its stride',
+    ],
   ],
 ]);
 

@@ -3,7 +3,7 @@
 import type { GraphView } from '../onnx/graph.js';
 import type { NodeProto } from '../onnx/messages.js';
 import type { Oracle } from '../onnx/oracle.js';
-import type { RowTag, Tag } from './tags.js';
+import type { RowTag, Tag, TextTokens } from './tags.js';
 
 /** How a node changes in the patch graph. A node without an edit is kept as it is. */
 export type Edit =
@@ -19,6 +19,29 @@ export type Edit =
       readonly pads: readonly [top: number, left: number, bottom: number, right: number];
       readonly fresh: boolean;
     }
+  /** Inputs without rows of their own that have a value for every row of the whole image: the patch's are cut out. */
+  | {
+      readonly kind: 'table';
+      /** The axis of each that runs over positions. */
+      readonly operands: readonly { readonly index: number; readonly axis: number }[];
+      /** Positions per row. */
+      readonly inner: number;
+      readonly rows: number;
+    }
+  /** Parts of an axis that text shares with the image, by output. */
+  | {
+      readonly kind: 'part';
+      readonly axis: number;
+      readonly inner: number;
+      readonly rows: number;
+      readonly text: TextTokens['side'];
+      readonly parts: readonly ('image' | 'text')[];
+    }
+  /** A repetition that leaves rows alone: 1 on their axis. */
+  | { readonly kind: 'expand'; readonly shape: readonly number[] }
+  | { readonly kind: 'transpose'; readonly order: readonly number[] }
+  /** The shape that the value has in the whole image. */
+  | { readonly kind: 'shape'; readonly tag: RowTag; readonly dims: readonly number[] }
   /** Input positions that hold keys or values of own rows. */
   | { readonly kind: 'attention'; readonly operands: readonly number[] }
   | {

@@ -6,7 +6,7 @@ import { elementwise, passThrough, shapeOnly } from './rules/elementwise.js';
 import { convTranspose, depthToSpace } from './rules/enlarging.js';
 import { groupNorm, instanceNorm } from './rules/group-norm.js';
 import { concat, gather, slice, split } from './rules/joining.js';
-import { expand, reshape, transpose } from './rules/layout.js';
+import { einsum, expand, reshape, transpose } from './rules/layout.js';
 import { featureNorm, reduce, softmax } from './rules/reduction.js';
 import { convolution, pad, resize } from './rules/stencil.js';
 
@@ -17,6 +17,7 @@ export const rules: readonly Rule[] = [
   transpose,
   reshape,
   expand,
+  einsum,
   concat,
   split,
   slice,

@@ -5,7 +5,7 @@
 
 import type { NodeProto } from '../onnx/messages.js';
 import type { Oracle } from '../onnx/oracle.js';
-import { type Joint, jointsOf } from './joints.js';
+import { type Joint, jointsOf, tokenSize } from './joints.js';
 import { type NormJoint, normJointsOf } from './norm-joints.js';
 import type { Propagation } from './propagate.js';
 import type { Edit } from './rule.js';
@@ -154,7 +154,7 @@ function groupBorders(
     groups.set(key, group);
   }
   return [...groups.values()].map((group, id) => ({
-    site: siteOf(group.geometry, group.members, id, oracle),
+    site: siteOf(group.geometry, group.members, id, found, oracle),
     members: group.members,
   }));
 }
@@ -168,6 +168,7 @@ function siteOf(
   geometry: Geometry,
   members: readonly BorderMember[],
   id: number,
+  found: Propagation,
   oracle: Oracle,
 ): Site {
   const outers = members.map(({ outer }) => outer);
@@ -175,7 +176,7 @@ function siteOf(
   const listed = { id, nodes: members.map(nameOf), outers, outer };
   return geometry.kind === 'conv'
     ? { ...geometry, ...listed }
-    : { ...geometry, ...listed, keysAndValues: keysAndValuesOf(members, oracle) };
+    : { ...geometry, ...listed, keysAndValues: keysAndValuesOf(members, found, oracle) };
 }
 
 function memberOf(
@@ -219,12 +220,13 @@ function geometryOf(
 }
 
 /** Elements of one token in the operands that these members lead to. */
-function keysAndValuesOf(members: readonly BorderMember[], oracle: Oracle): number {
-  const sizes = members.flatMap(({ joint, tag }) =>
-    (joint?.operands ?? []).map(
-      ({ node, index }) =>
-        product(oracle.shapes.get(node.input![index]!)!) / (tag.inner * tag.rows),
-    ),
+function keysAndValuesOf(
+  members: readonly BorderMember[],
+  found: Propagation,
+  oracle: Oracle,
+): number {
+  const sizes = members.flatMap(({ joint }) =>
+    (joint?.operands ?? []).map(({ node, index }) => tokenSize(found, oracle, node.input![index]!)),
   );
   return sizes.reduce((a, b) => a + b, 0);
 }

@@ -15,6 +15,9 @@ export interface SitePorts {
 /** Shared by all exchanges: the share of own moments. */
 export const ownShare = 'gn_a';
 
+/** Of graphs with tables or a text beside the image: first own latent row, the one after the last, rows of the image. */
+export const rowSpan = 'row_span';
+
 /** @param stage In a graph of several stages, the one after which this is told. */
 export function sitePorts(stage?: number): SitePorts {
   const suffix = stage === undefined ? '' : `_${stage}`;

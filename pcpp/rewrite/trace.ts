@@ -1,7 +1,7 @@
 /** From a graph to its trace: ports fixed for probing, shapes asked for, rows followed from the latent to the output. */
 
 import { PcppError } from '../errors.js';
-import { intsOf, viewOf } from '../onnx/graph.js';
+import { intsOf, nameOf, viewOf } from '../onnx/graph.js';
 import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
 import { consultOracle, type Oracle } from '../onnx/oracle.js';
 import { shrinkFills } from './fills.js';
@@ -11,7 +11,7 @@ import { checkSize } from './sites.js';
 
 /** What a graph is traced for. */
 export interface GridShape {
-  /** Latent rows, only to be checked: a traced graph takes any multiple of its downsampling. */
+  /** Latent rows, only to be checked: a traced graph takes any multiple of its downsampling, as far as its tables reach. */
   readonly height: number;
   /** Latent columns. */
   readonly width: number;
@@ -20,7 +20,7 @@ export interface GridShape {
 }
 
 /** Rows at the deepest level while probing: odd and unlike other sizes, so that reshapes are unambiguous. */
-const probeRows = 13;
+const probeRows = [13, 11] as const;
 /** Tokens of a prompt whose number the model leaves open; what is made of the graph leaves it open too. */
 export const probeTokens = 77;
 
@@ -45,17 +45,39 @@ export async function traceRows(original: OnnxModel, shape: GridShape): Promise<
   checkSize('width', shape.width, downsampling);
   const fixedHeight = sample.dims[2];
   const isFixed = typeof fixedHeight === 'number';
-  const height = isFixed ? fixedHeight : probeRows * downsampling;
+  const [probe, otherProbe] = probeRows.map((rows) => rows * downsampling) as [number, number];
+  const height = isFixed ? fixedHeight : shape.height === probe ? otherProbe : probe;
   const ports = portsAt(original, sample, { ...shape, height });
   const unfilled = await consultOracle(original, ports);
   const model = shrinkFills(original, unfilled);
   const oracle = model === original ? unfilled : await consultOracle(model, ports);
   const found = propagate(model, oracle, sample.name);
   if (!isFixed) {
-    const taller = portsAt(model, sample, { ...shape, height: 2 * height });
-    checkTags(found, oracle, await consultOracle(model, taller), 2);
+    // The height that is asked for is another one, so it tells what grows with the rows.
+    const asked = await consultAt(model, portsAt(model, sample, shape), found, shape.height);
+    checkTags(found, oracle, asked, sample.name);
   }
   return { model, oracle, ports, sample, found };
+}
+
+/** @throws PcppError `E_SIZE` where a table of the model ends before this height. */
+async function consultAt(
+  model: OnnxModel,
+  ports: readonly Axes[],
+  found: Propagation,
+  height: number,
+): Promise<Oracle> {
+  const reader = [...found.edits].find(([, edit]) => edit.kind === 'table')?.[0];
+  try {
+    return await consultOracle(model, ports);
+  } catch (cause) {
+    if (!reader) throw cause;
+    throw new PcppError(
+      'E_SIZE',
+      `latent height ${height} is more than the table reaches that ${nameOf(reader)} reads; ask for a smaller image`,
+      { cause },
+    );
+  }
 }
 
 function sampleOf(model: OnnxModel): Axes {

@@ -8,7 +8,7 @@
 
 import { type AttentionPayload, attentionPayloads } from '../../pcpp/rewrite/sites.js';
 import { bothForms } from '../helpers/compiled-graph.js';
-import { conditioningOf, type Denoiser, denoisers } from '../helpers/denoisers.js';
+import { conditioningOf, type Denoiser, denoisers, transformers } from '../helpers/denoisers.js';
 import { displacedDistances, displacedRuns } from '../helpers/displaced-runs.js';
 import { type FreshDistance, freshDistances } from '../helpers/fresh-patches.js';
 import { noise } from '../helpers/small-graph.js';
@@ -18,6 +18,7 @@ const sizes = [
   [64, 32],
   [32, 32],
   [64, 64],
+  [48, 32],
 ] as const;
 const splits = [1, 2, [2, 1, 3], 4] as const;
 
@@ -58,7 +59,7 @@ console.log(
   '| model | batch | payload | latent | patch bounds | whole image | patches, fresh borders | in stages |',
 );
 console.log('|---|---|---|---|---|---|---|---|');
-for (const [index, subject] of denoisers.entries()) {
+for (const [index, subject] of [...denoisers, ...transformers].entries()) {
   const size = sizes[index]!;
   await printSubject(subject, size, 1, 'kv');
   for (const payload of attentionPayloads) await printSubject(subject, size, 2, payload);

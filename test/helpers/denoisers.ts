@@ -30,6 +30,16 @@ export const denoisers: readonly [sd15: Denoiser, sdxl: Denoiser, scenes: Denois
   },
 ];
 
+/** Diffusion transformers. */
+export const transformers: readonly [sd3: Denoiser] = [
+  {
+    name: 'tiny-sd3',
+    file: goldenPath('models/tiny-sd3/transformer/model.onnx'),
+    features: { encoder_hidden_states: 24, pooled_projections: 20 },
+    downsampling: 2,
+  },
+];
+
 const variant = (name: string): string => goldenPath(`models/variants/${name}/model.onnx`);
 
 /** The same networks as other exporters write them: torch's newer one, external weights, half precision. */

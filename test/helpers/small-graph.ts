@@ -57,6 +57,8 @@ function attributeOf(name: string, value: AttributeValue): AttributeProto {
 export interface SmallGraph {
   readonly nodes: readonly NodeProto[];
   readonly initializers?: readonly TensorProto[];
+  /** Of more inputs, float32, their axes; those of the latent are batch, height and width. @default none */
+  readonly inputs?: Readonly<Record<string, readonly (number | string)[]>>;
   /** @default 4 */
   readonly channels?: number;
   /** @default 17 */
@@ -77,7 +79,12 @@ export function smallModel(graph: SmallGraph): OnnxModel {
       name: 'small',
       node: [...graph.nodes],
       initializer: [...(graph.initializers ?? [])],
-      input: [portOf({ name: 'sample', elementType, dims })],
+      input: [
+        portOf({ name: 'sample', elementType, dims }),
+        ...Object.entries(graph.inputs ?? {}).map(([name, axes]) =>
+          portOf({ name, elementType, dims: axes }),
+        ),
+      ],
       output: [{ name: 'out_sample', type: { tensor_type: { elem_type: elementType } } }],
     },
   });

@@ -5,7 +5,7 @@
 
 import { intOf, textOf } from '../../onnx/graph.js';
 import type { Case, Outcome, Rule } from '../rule.js';
-import type { RowTag } from '../tags.js';
+import { moveAxes, type RowTag } from '../tags.js';
 
 export const matMul: Rule = {
   name: 'mat-mul',
@@ -39,9 +39,17 @@ function contract(at: Case, left: RowTag, right: RowTag, rank: number): Outcome 
   const isValues =
     queryFirst && left.key?.axis === leftRank - 1 && right.axis === rightRank - 2 && !right.key;
   if (left.rows !== right.rows) at.refuse('queries and keys lie on different levels');
-  const queries: RowTag = { kind: 'rows', axis: rank - 2, inner: left.inner, rows: left.rows };
-  if (isScores)
-    return { tags: [{ ...queries, key: { axis: rank - 1, inner: right.inner } }], edit };
+  const queries: RowTag = {
+    kind: 'rows',
+    axis: rank - 2,
+    inner: left.inner,
+    rows: left.rows,
+    ...(left.text ? { text: left.text } : {}),
+  };
+  const text = right.text ? { text: right.text } : {};
+  if (isScores) {
+    return { tags: [{ ...queries, key: { axis: rank - 1, inner: right.inner, ...text } }], edit };
+  }
   if (isValues) return { tags: [queries], edit };
   return at.refuse(
     'both operands have rows and it is neither queries times keys nor scores times values',
@@ -49,13 +57,7 @@ function contract(at: Case, left: RowTag, right: RowTag, rank: number): Outcome 
   );
 }
 
-const shifted = (tag: RowTag, shift: number): RowTag => ({
-  kind: 'rows',
-  axis: tag.axis + shift,
-  inner: tag.inner,
-  rows: tag.rows,
-  ...(tag.key ? { key: { axis: tag.key.axis + shift, inner: tag.key.inner } } : {}),
-});
+const shifted = (tag: RowTag, shift: number): RowTag => moveAxes(tag, (axis) => axis + shift);
 
 export const gemm: Rule = {
   name: 'gemm',

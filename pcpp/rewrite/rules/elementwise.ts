@@ -1,8 +1,12 @@
 // Before: Add(x, y), Sigmoid(x), Cast(x), ...
-// After:  the same; an operand without rows must not vary along them.
+// After:  the same
+//
+// Before: Add(x, table), the table with a value for every row of the image
+// After:  Add(x, Slice(table)): the values of the patch's own rows
 
-import type { Case, Outcome, Rule } from '../rule.js';
-import type { RowTag } from '../tags.js';
+import type { Case, Edit, Outcome, Rule } from '../rule.js';
+import { inputsOfTable } from '../tables.js';
+import { moveAxes, type RowTag, sameRows } from '../tags.js';
 
 export const elementwise: Rule = {
   name: 'elementwise',
@@ -15,7 +19,11 @@ export const elementwise: Rule = {
     ...['com.microsoft:Gelu', 'com.microsoft:QuickGelu', 'com.microsoft:FastGelu'],
     ...['com.microsoft:BiasGelu'],
   ],
-  apply: (at) => ({ tags: [aligned(at)] }),
+  apply: (at) => {
+    const tag = aligned(at);
+    const edit = tableEdit(at, tag);
+    return { tags: [tag], ...(edit ? { edit } : {}) };
+  },
 };
 
 /** Casts and copies: the latent stays the bare latent. */
@@ -33,37 +41,26 @@ function aligned(at: Case): RowTag {
     const tag = at.node.input![index] ? at.rows(index) : undefined;
     if (!tag) continue;
     const shift = rank - at.shape(index).length;
-    const moved: RowTag = {
-      kind: 'rows',
-      axis: tag.axis + shift,
-      inner: tag.inner,
-      rows: tag.rows,
-      ...(tag.key ? { key: { axis: tag.key.axis + shift, inner: tag.key.inner } } : {}),
-    };
+    const moved = moveAxes(tag, (axis) => axis + shift);
     if (!common) common = moved;
-    else if (
-      common.axis !== moved.axis ||
-      common.inner !== moved.inner ||
-      common.rows !== moved.rows
-    ) {
+    else if (!sameRows(common, moved)) {
       at.refuse('its operands have their rows on different axes');
     } else if (!common.key) common = moved;
   }
-  checkOperands(at, common!, rank);
   return common!;
 }
 
-function checkOperands(at: Case, tag: RowTag, rank: number): void {
+function tableEdit(at: Case, tag: RowTag): Edit | undefined {
+  const rank = at.outShape().length;
+  const operands: { index: number; axis: number }[] = [];
   for (let index = 0; index < at.node.input!.length; index++) {
     if (!at.node.input![index]) continue;
     const own = at.rows(index);
     const dims = at.shape(index);
     const dimAt = (axis: number): number => dims[axis - (rank - dims.length)] ?? 1;
     if (!own && dimAt(tag.axis) !== 1) {
-      at.refuse(
-        `operand ${index} has a value of its own for every row`,
-        'position tables and masks over image rows are not split yet',
-      );
+      requireTable(at, index, tag);
+      operands.push({ index, axis: tag.axis - (rank - dims.length) });
     }
     if (tag.key && !own?.key && dimAt(tag.key.axis) !== 1) {
       at.refuse(
@@ -71,6 +68,22 @@ function checkOperands(at: Case, tag: RowTag, rank: number): void {
         'export without masks',
       );
     }
+  }
+  const { inner, rows } = tag;
+  return operands.length > 0 ? { kind: 'table', operands, inner, rows } : undefined;
+}
+
+function requireTable(at: Case, index: number, tag: RowTag): void {
+  const what = `operand ${index} has a value of its own for every row`;
+  const [input] = inputsOfTable(at.view, at.node.input![index]!);
+  if (input !== undefined) {
+    at.refuse(
+      `${what}, and is made of the input "${input}"`,
+      'only tables of constants and of the image size are split: compute it inside the graph',
+    );
+  }
+  if (tag.text) {
+    at.refuse(`${what} and for the text beside them`, 'export tables for the image alone');
   }
 }
 

@@ -21,7 +21,7 @@ export const instanceNorm: Rule = {
     }
     // As many groups as channels: the reshape before it kept the rows on an axis of their own.
     const flat = dims.length === 3;
-    if (tag.axis !== 2 || (!flat && (dims.length !== 4 || tag.inner !== 1))) {
+    if (tag.axis !== 2 || tag.text || (!flat && (dims.length !== 4 || tag.inner !== 1))) {
       at.refuse('its input is neither [N, C, H, W] nor the groups of one');
     }
     const width = flat ? tag.inner : dims[3]!;

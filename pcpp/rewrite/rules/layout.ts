@@ -1,7 +1,7 @@
 // Before: Reshape(x, [N, H * W, C])
 // After:  Reshape(x, [N, -1, C]): the row axis is left open, all others are fixed.
 
-import { intsOf } from '../../onnx/graph.js';
+import { intsOf, textOf } from '../../onnx/graph.js';
 import type { Case, Edit, Outcome, Rule } from '../rule.js';
 import { moveAxes, type RowTag, reshapeAxis, sameDims, type Tag } from '../tags.js';
 
@@ -27,7 +27,11 @@ export const reshape: Rule = {
     if (!run) return enterGroups(at, tag, from, to);
     const key = tag.key && reshapeAxis(from, to, { ...tag.key, rows: tag.rows });
     if (tag.key && !key) at.refuse('it mixes key tokens with other axes');
-    const moved: RowTag = { kind: 'rows', ...run, rows: tag.rows, ...(key ? { key } : {}) };
+    const moved: RowTag = {
+      ...moveAxes(tag, (same) => same),
+      ...run,
+      ...(key ? { key: { ...tag.key, ...key } } : {}),
+    };
     return { tags: [moved], edit: { kind: 'reshape', shape: openShape(at, tag, moved, to) } };
   },
 };
@@ -52,9 +56,12 @@ function enterGroups(
   from: readonly number[],
   to: readonly number[],
 ): Outcome {
-  const isImage = from.length === 4 && tag.inner === 1;
+  const isImage = from.length === 4 && tag.inner === 1 && !tag.text;
   const isGroups =
-    (isImage || from.length === 3) && tag.axis === 2 && to.length === 3 && to[0] === from[0];
+    (isImage || (from.length === 3 && !tag.text)) &&
+    tag.axis === 2 &&
+    to.length === 3 &&
+    to[0] === from[0];
   if (!isGroups || from[1]! % to[1]! !== 0) {
     at.refuse(
       `the rows of [${from}] fall on no single axis of [${to}]`,
@@ -76,22 +83,51 @@ function leaveGroups(at: Case, tag: Tag & { kind: 'groups' }, to: readonly numbe
   return { tags: [{ kind: 'rows', axis: 2, inner, rows: tag.rows }], edit };
 }
 
+// Before: Expand(x, [N, L, D, 2])
+// After:  Expand(x, [N, 1, D, 2]): one means as many as there are
 export const expand: Rule = {
   name: 'expand',
   ops: ['Expand'],
   apply: (at) => {
-    if (!sameDims(at.shape(0), at.outShape())) {
-      at.refuse(
-        'it repeats a tensor that has rows',
-        'export attention with equal numbers of heads',
+    const tag = at.rows(0)!;
+    const from = at.shape(0);
+    const to = at.outShape();
+    const moved = moveAxes(tag, (axis) => axis + to.length - from.length);
+    if (tag.key || to[moved.axis] !== from[tag.axis]) {
+      at.refuse('it repeats rows or key tokens', 'export with operands of their full size');
+    }
+    if (sameDims(from, to)) {
+      const shape = to.map((dim, axis) => (axis === tag.axis ? -1 : dim));
+      return { tags: [moved], edit: { kind: 'reshape', shape } };
+    }
+    const shape = to.map((dim, axis) => (axis === moved.axis ? 1 : dim));
+    return { tags: [moved], edit: { kind: 'expand', shape } };
+  },
+};
+
+// Before: Einsum(x) with the equation nhwpqc->nchpwq
+// After:  Transpose(x)
+export const einsum: Rule = {
+  name: 'einsum',
+  ops: ['Einsum'],
+  apply: (at) => {
+    const equation = textOf(at.node, 'equation', '').replaceAll(' ', '');
+    const [from, to] = equation.split('->') as [string, string | undefined];
+    const isPermutation =
+      to !== undefined &&
+      /^[a-zA-Z]+$/.test(from) &&
+      new Set(from).size === from.length &&
+      [...from].sort().join('') === [...to].sort().join('');
+    if (!isPermutation) {
+      return at.refuse(
+        `its equation ${equation} is more than another order of axes`,
+        'export with MatMul attention',
       );
     }
+    const order = [...to].map((letter) => from.indexOf(letter));
     return {
-      tags: [at.rows(0)],
-      edit: {
-        kind: 'reshape',
-        shape: at.outShape().map((dim, axis) => (axis === at.rows(0)!.axis ? -1 : dim)),
-      },
+      tags: [moveAxes(at.rows(0)!, (axis) => order.indexOf(axis))],
+      edit: { kind: 'transpose', order },
     };
   },
 };

@@ -1,11 +1,14 @@
 // Before: Conv(x, w) with pads [1, 1, 1, 1]
 // After:  Conv(Concat(before, x, after), w) with pads [0, 1, 0, 1]; slices of x leave as the next step's borders
 //
+// Before: Conv(x, w) whose kernel fits its stride: patches of an image become tokens
+// After:  the same
+//
 // At the image's edge `before` and `after` are zero rows, which is what padding was: one graph fits every patch.
 
 import { intOf, intsOf, textOf } from '../../onnx/graph.js';
 import type { Case, Rule } from '../rule.js';
-import type { RowTag } from '../tags.js';
+import { moveAxes, type RowTag } from '../tags.js';
 
 export const convolution: Rule = {
   name: 'convolution',
@@ -28,7 +31,8 @@ export const convolution: Rule = {
       );
     }
     const out: RowTag = { kind: 'rows', axis: 2, inner: 1, rows };
-    const isLocal = kernel[0] === 1 && top === 0 && bottom === 0;
+    const reach = (kernel[0]! - 1) * dilations[0]! + 1;
+    const isLocal = reach <= strides[0]! && top === 0 && bottom === 0;
     if (isLocal) return { tags: [out] };
     return {
       tags: [out],
@@ -100,13 +104,13 @@ export const pad: Rule = {
     if (!axes || !pads || before !== 0 || after !== 0) {
       at.refuse('it pads image rows', 'export with the padding inside the convolution (padding=1)');
     }
-    return { tags: [{ kind: 'rows', axis: tag.axis, inner: tag.inner, rows: tag.rows }] };
+    return { tags: [moveAxes(tag, (same) => same)] };
   },
 };
 
 export function imageTag(at: Case): RowTag {
   const tag = at.rows(0);
-  const isImage = tag && at.shape(0).length === 4 && tag.axis === 2 && tag.inner === 1;
+  const isImage = tag && !tag.text && at.shape(0).length === 4 && tag.axis === 2 && tag.inner === 1;
   if (!isImage || at.node.input!.slice(1).some((name) => name && at.tagOf(name))) {
     return at.refuse('its input is not [N, C, H, W] with rows on H');
   }

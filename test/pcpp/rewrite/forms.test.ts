@@ -34,6 +34,112 @@ const shapes: TensorProto[] = [
   int64Tensor('groups', [0, 2, -1]),
 ];
 
+/** Patches of two by two become tokens. */
+const patchify = [
+  node('Conv', ['sample', 'w2'], ['patched'], { kernel_shape: [2, 2], strides: [2, 2] }),
+  node('Reshape', ['patched', 'tokens'], ['flat']),
+  node('Transpose', ['flat'], ['x'], { perm: [0, 2, 1] }),
+];
+/** [N, L, 4] to [N, 4, H, W]. */
+const unpatchify = (tokens: string): NodeProto[] => [
+  node('MatMul', [tokens, 'w_out'], ['blocks']),
+  node('Reshape', ['blocks', 'block_rows'], ['wide']),
+  node('Einsum', ['wide'], ['narrow'], { equation: 'nhwpqc -> nchpwq' }),
+  node('Reshape', ['narrow', 'image'], ['out_sample']),
+];
+const patchWeights = [
+  ...shapes,
+  weight('w2', [4, 4, 2, 2], 9),
+  weight('w_out', [4, 16], 11),
+  int64Tensor('block_rows', [0, -1, width / 2, 2, 2, 4]),
+];
+
+/** The image's tokens and a text's see each other, and the image then what became of the text. */
+const jointAttention = (joined: readonly NodeProto[], apart: readonly NodeProto[]): NodeProto[] => [
+  ...patchify,
+  ...joined,
+  ...softmaxScores,
+  ...apart,
+  node('Transpose', ['text_out'], ['text_t'], { perm: [0, 2, 1] }),
+  node('MatMul', ['image_out', 'text_t'], ['s2']),
+  node('MatMul', ['s2', 'text_out'], ['mixed2']),
+  ...unpatchify('mixed2'),
+];
+/** Both streams are projected, then joined. */
+const joinedLate = (order: readonly string[]): NodeProto[] =>
+  ['q', 'k', 'v'].flatMap((name) => [
+    ...['x', 'words'].map((part) => node('MatMul', [part, `w${name}`], [`${name}_${part}`])),
+    node(
+      'Concat',
+      order.map((part) => `${name}_${part}`),
+      [name],
+      { axis: 1 },
+    ),
+  ]);
+/** Both streams are joined, then projected. */
+const joinedEarly = (order: readonly string[]): NodeProto[] => [
+  node('Concat', order, ['both'], { axis: 1 }),
+  node('Tanh', ['both'], ['tame']),
+  ...['q', 'k', 'v'].map((name) => node('MatMul', ['tame', `w${name}`], [name])),
+];
+/** The number of the image's tokens, as exporters find it out. */
+const lengths = ['x', 'words'].flatMap((part) => [
+  node('Shape', [part], [`size_${part}`]),
+  node('Slice', [`size_${part}`, 'one', 'two'], [`count_${part}`]),
+]);
+const jointWeights = [
+  ...patchWeights,
+  ...['wq', 'wk', 'wv'].map((name, index) => weight(name, [4, 4], 20 + index)),
+  weight('words', [2, 5, 4], 10),
+  ...[0, 1, 2].map((value) => int64Tensor(['zero', 'one', 'two'][value]!, [value])),
+  int64Tensor('end', [2 ** 40]),
+];
+const bySlices = (counted: string, first: string, last: string): NodeProto[] => [
+  ...lengths,
+  node('Slice', ['mixed', 'zero', counted, 'one'], [first]),
+  node('Slice', ['mixed', counted, 'end', 'one'], [last]),
+];
+const bySplit = (order: readonly string[]): NodeProto[] => [
+  ...lengths,
+  node(
+    'Concat',
+    order.map((part) => `count_${part}`),
+    ['counts'],
+    { axis: 0 },
+  ),
+  node(
+    'Split',
+    ['mixed', 'counts'],
+    order.map((part) => (part === 'x' ? 'image_out' : 'text_out')),
+    {
+      axis: 1,
+    },
+  ),
+];
+
+/** `rows` [1, 1, H / 2, W / 2] numbers the rows of patches; `table` is cropped from the centre of 24 x 4. */
+const tableNodes = [
+  node('Shape', ['sample'], ['size']),
+  node('Slice', ['size', 'two', 'end', 'zero'], ['sides']),
+  node('Div', ['sides', 'two'], ['half_sides']),
+  node('Sub', ['all', 'half_sides'], ['spare']),
+  node('Div', ['spare', 'two'], ['first']),
+  node('Add', ['first', 'half_sides'], ['last']),
+  node('Slice', ['large', 'first', 'last', 'two_three'], ['table']),
+  node('Concat', ['one', 'one', 'half_sides'], ['grid'], { axis: 0 }),
+  node('ConstantOfShape', ['grid'], ['zeros'], {}),
+  node('Add', ['zeros', 'tenth'], ['tenths']),
+  node('CumSum', ['tenths', 'row_axis'], ['rows']),
+];
+const tableWeights = [
+  ...jointWeights,
+  weight('large', [1, 4, 24, 4], 13),
+  weight('tenth', [1], 14),
+  int64Tensor('all', [24, 4]),
+  int64Tensor('two_three', [2, 3]),
+  int64Tensor('row_axis', [2], []),
+];
+
 const projections = ['q', 'k', 'v'].map((name) => node('MatMul', ['x', `w${name}`], [name]));
 const softmaxScores = [
   node('Transpose', ['k'], ['kt'], { perm: [0, 2, 1] }),
@@ -306,6 +412,90 @@ const forms: readonly Form[] = [
       node('MatMul', ['p', 'x'], ['mixed']),
     ]),
     initializers: attentionWeights,
+  },
+  {
+    name: 'patches that become tokens and rows of pixels again',
+    borders: 0,
+    norms: 0,
+    nodes: [...patchify, ...unpatchify('x')],
+    initializers: patchWeights,
+  },
+  {
+    name: 'tables with a value for every row, cropped from the centre or counted',
+    borders: 0,
+    norms: 0,
+    nodes: [
+      ...tableNodes,
+      patchify[0]!,
+      node('Add', ['patched', 'table'], ['placed']),
+      node('Mul', ['rows', 'placed'], ['counted']),
+      node('Reshape', ['counted', 'tokens'], ['flat']),
+      node('Transpose', ['flat'], ['x'], { perm: [0, 2, 1] }),
+      ...unpatchify('x'),
+    ],
+    initializers: tableWeights,
+  },
+  {
+    name: 'joint attention, the text behind the image, taken apart by slices',
+    borders: 2,
+    hiddenBorders: 1,
+    norms: 0,
+    nodes: jointAttention(joinedLate(['x', 'words']), bySlices('count_x', 'image_out', 'text_out')),
+    initializers: jointWeights,
+  },
+  {
+    name: 'joint attention, the text before the image, taken apart by slices',
+    borders: 2,
+    hiddenBorders: 1,
+    norms: 0,
+    nodes: jointAttention(
+      joinedLate(['words', 'x']),
+      bySlices('count_words', 'text_out', 'image_out'),
+    ),
+    initializers: jointWeights,
+  },
+  {
+    name: 'one stream of image and text, taken apart by a split',
+    borders: 2,
+    hiddenBorders: 1,
+    norms: 0,
+    nodes: jointAttention(joinedEarly(['x', 'words']), bySplit(['x', 'words'])),
+    initializers: jointWeights,
+  },
+  {
+    name: 'one stream of text and image whose keys are turned by where they are',
+    borders: 2,
+    norms: 0,
+    nodes: [
+      ...tableNodes,
+      node('Reshape', ['rows', 'column'], ['turns']),
+      ...jointAttention(
+        [
+          node('Mul', ['x', 'turns'], ['turned']),
+          ...joinedEarly(['words', 'turned']).map((entry) =>
+            entry.output![0] === 'k' ? node('MatMul', ['tame', 'wk'], ['plain']) : entry,
+          ),
+          // Two values with rows: borders are joined behind them, where the text is among the keys.
+          node('Sigmoid', ['plain'], ['gate']),
+          node('Mul', ['plain', 'gate'], ['k']),
+        ],
+        bySplit(['words', 'x']),
+      ),
+    ],
+    initializers: [...tableWeights, int64Tensor('column', [1, -1, 1])],
+  },
+  {
+    name: 'a tensor repeated along its features',
+    borders: 0,
+    norms: 0,
+    nodes: [
+      node('Reshape', ['sample', 'tokens'], ['flat']),
+      node('Unsqueeze', ['flat', 'last'], ['thin']),
+      node('Expand', ['thin', 'thrice'], ['thick']),
+      node('ReduceMax', ['thick'], ['most'], { axes: [3], keepdims: 0 }),
+      node('Reshape', ['most', 'image'], ['out_sample']),
+    ],
+    initializers: [...shapes, int64Tensor('last', [3]), int64Tensor('thrice', [1, 1, 1, 3])],
   },
   {
     name: 'attention to a fixed context needs nobody',

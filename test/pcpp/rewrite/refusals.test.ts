@@ -109,15 +109,83 @@ const refusals: readonly Refusal[] = [
   {
     name: 'a value for every row',
     subject: `Add "${refused}"`,
-    reason: /value of its own for every row/,
-    remedy: /position tables/,
+    reason: /value of its own for every row, and is made of the input "mask"/,
+    remedy: /compute it inside the graph/,
+    nodes: [{ ...node('Add', ['sample', 'mask'], ['out_sample']), name: refused }],
+    inputs: { mask: [1, 1, 'height', 1] },
+  },
+  {
+    name: 'a value for every row and every word',
+    subject: `Add "${refused}"`,
+    reason: /value of its own for every row and for the text beside them/,
+    remedy: /tables for the image alone/,
     nodes: [
-      node('Shape', ['sample'], ['size']),
+      node('Concat', ['sample', 'words'], ['both'], { axis: 2 }),
+      node('Shape', ['both'], ['size']),
       node('ConstantOfShape', ['size'], ['fill']),
       node('CumSum', ['fill', 'axis'], ['rows']),
-      { ...node('Add', ['sample', 'rows'], ['out_sample']), name: refused },
+      { ...node('Add', ['both', 'rows'], ['out_sample']), name: refused },
     ],
-    initializers: [int64Tensor('axis', [2], [])],
+    initializers: [int64Tensor('axis', [2], []), weight('words', [1, 4, 3, 4])],
+  },
+  {
+    name: 'a table that is computed from the number of attention scores',
+    subject: 'Shape "size-node"',
+    reason:
+      /table with a value for every row is computed from a size that is not of the image alone/,
+    remedy: /size of the latent/,
+    nodes: [
+      node('Transpose', ['sample'], ['t'], { perm: [0, 1, 3, 2] }),
+      node('MatMul', ['sample', 't'], ['scores']),
+      node('Shape', ['scores'], ['size']),
+      node('Slice', ['size', 'two', 'three'], ['rows']),
+      node('Concat', ['rows', 'one'], ['column'], { axis: 0 }),
+      node('ConstantOfShape', ['column'], ['table']),
+      node('Add', ['sample', 'table'], ['out_sample']),
+    ],
+    initializers: [int64Tensor('one', [1]), int64Tensor('two', [2]), int64Tensor('three', [3])],
+  },
+  {
+    name: 'a part of the image beside a text',
+    subject: `Slice "${refused}"`,
+    reason: /keeps tokens 0 to 5, which are neither the image nor the text/,
+    remedy: /whole rows only/,
+    nodes: [
+      node('Concat', ['sample', 'words'], ['both'], { axis: 2 }),
+      { ...node('Slice', ['both', 'zero', 'five', 'axis'], ['out_sample']), name: refused },
+    ],
+    initializers: [
+      weight('words', [1, 4, 3, 4]),
+      int64Tensor('zero', [0]),
+      int64Tensor('five', [5]),
+      int64Tensor('axis', [2]),
+    ],
+  },
+  {
+    name: 'a text on both sides of the image',
+    subject: `Concat "${refused}"`,
+    reason: /joins tensors along image rows/,
+    remedy: /text before or behind the image/,
+    nodes: [
+      {
+        ...node('Concat', ['words', 'sample', 'words'], ['out_sample'], { axis: 2 }),
+        name: refused,
+      },
+    ],
+    initializers: [weight('words', [1, 4, 3, 4])],
+  },
+  {
+    name: 'an equation that sums',
+    subject: `Einsum "${refused}"`,
+    reason: /equation nchw,cd->ndhw is more than another order of axes/,
+    remedy: /MatMul/,
+    nodes: [
+      {
+        ...node('Einsum', ['sample', 'w'], ['out_sample'], { equation: 'nchw,cd->ndhw' }),
+        name: refused,
+      },
+    ],
+    initializers: [weight('w', [4, 4])],
   },
   {
     name: 'a value computed from the image height',

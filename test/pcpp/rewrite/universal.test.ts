@@ -2,12 +2,12 @@
 
 import test from 'ava';
 import { bothForms } from '../../helpers/compiled-graph.js';
-import { conditioningOf, denoisers } from '../../helpers/denoisers.js';
+import { conditioningOf, denoisers, transformers } from '../../helpers/denoisers.js';
 import { checkFreshPatches } from '../../helpers/fresh-patches.js';
 import { goldenPath } from '../../helpers/golden.js';
 import { noise } from '../../helpers/small-graph.js';
 
-for (const denoiser of denoisers) {
+for (const denoiser of [...denoisers, ...transformers]) {
   const { name, file, downsampling } = denoiser;
   for (const [batch, payload] of [
     [1, 'kv'],
@@ -51,18 +51,28 @@ for (const name of ['tiny-sd15', 'tiny-sdxl']) {
   });
 }
 
-test('one graph serves any height', async (t) => {
-  const denoiser = denoisers[1];
-  const shape = { height: 32, width: 8, batch: 1 };
-  const { graph, staged } = await bothForms(denoiser.file, shape);
-  for (const height of [8, 20]) {
-    await checkFreshPatches(t, {
-      original: denoiser.file,
-      graph,
-      staged,
-      sample: noise([1, graph.sites.channels, height, 8], 5),
-      conditioning: conditioningOf(denoiser, 1),
-      splits: [2],
-    });
-  }
+// The table of a transformer is cropped from the centre of a larger one: what a patch reads of it depends on the whole height.
+for (const denoiser of [denoisers[1], ...transformers]) {
+  test(`one graph of ${denoiser.name} serves any height`, async (t) => {
+    const shape = { height: 32, width: 8, batch: 1 };
+    const { graph, staged } = await bothForms(denoiser.file, shape);
+    for (const height of [8, 20]) {
+      await checkFreshPatches(t, {
+        original: denoiser.file,
+        graph,
+        staged,
+        sample: noise([1, graph.sites.channels, height, 8], 5),
+        conditioning: conditioningOf(denoiser, 1),
+        splits: [2],
+      });
+    }
+  });
+}
+
+test('a height that the table of a transformer does not reach is refused', async (t) => {
+  const [{ file }] = transformers;
+  await t.throwsAsync(bothForms(file, { height: 52, width: 8, batch: 1 }), {
+    code: 'E_SIZE',
+    message: /52/,
+  });
 });
