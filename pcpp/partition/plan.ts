@@ -103,6 +103,12 @@ export function planPatches(sites: GraphSites, options: PlanOptions): PatchPlan 
     throw new PcppError('E_OPTION', `border fraction ${fraction} is not within 0 and 1`);
   }
   checkSize('height', height, sites.downsampling);
+  if ((sites.onlyHeight ?? height) !== height) {
+    throw new PcppError(
+      'E_SIZE',
+      `the model was exported for latent height ${sites.onlyHeight}, and has tables for that alone, not for ${height}`,
+    );
+  }
   if (width !== sites.width || batch !== sites.batch) {
     throw new PcppError(
       'E_SIZE',

@@ -21,7 +21,7 @@
  */
 
 import type { ModelProto, NodeProto } from '../onnx/messages.js';
-import { portOf } from '../onnx/model.js';
+import { type Axes, portOf } from '../onnx/model.js';
 import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
 import { joinAttention, joinBorders, joinNormalized, withRowPads } from './emit-borders.js';
@@ -64,7 +64,7 @@ export function emitPatchGraph(trace: Trace, form: GraphForm): Emitted {
   };
   checkGraph(graph);
   return {
-    sites: emission.exchanges.map((exchange) => sitesOf(emission, exchange, trace.sample.name)),
+    sites: emission.exchanges.map((exchange) => sitesOf(emission, exchange, trace.sample)),
     model: { ...model.proto, graph },
   };
 }
@@ -150,8 +150,8 @@ function emitNormSite(
   emission.norms.set(node, emitted);
 }
 
-function sitesOf(emission: Emission, exchange: Exchange, sample: string): GraphSites {
-  const [batch, channels, height, width] = emission.oracle.shapes.get(sample) as [
+function sitesOf(emission: Emission, exchange: Exchange, sample: Axes): GraphSites {
+  const [batch, channels, height, width] = emission.oracle.shapes.get(sample.name) as [
     number,
     number,
     number,
@@ -161,5 +161,7 @@ function sitesOf(emission: Emission, exchange: Exchange, sample: string): GraphS
   const norms = exchange.norms.map(({ site }) => site);
   const levels = [...emission.found.tags.values()].map(({ rows }) => levelOf(rows, height));
   const downsampling = levels.reduce((units, { over }) => lcm(units, over), 1);
-  return { batch, channels, width, downsampling, borders, norms };
+  const hasTables = [...emission.found.edits.values()].some(({ kind }) => kind === 'table');
+  const only = hasTables && typeof sample.dims[2] === 'number' ? { onlyHeight: height } : {};
+  return { batch, channels, width, downsampling, ...only, borders, norms };
 }

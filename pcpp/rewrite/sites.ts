@@ -83,6 +83,8 @@ export interface GraphSites {
   readonly width: number;
   /** Latent rows must be a multiple of this, in every patch. */
   readonly downsampling: number;
+  /** Latent rows of the only images that tables of the graph are for: the model was exported with this height. */
+  readonly onlyHeight?: number;
   /** In the order of `borders_in` and `borders_out`: that of their first nodes. */
   readonly borders: readonly Site[];
   readonly norms: readonly NormSite[];
