@@ -12,14 +12,19 @@ import { samplerNameOf } from '../samplers/create-sampler.js';
 import { inBytes } from './progress-bar.js';
 
 export function describeModel(model: ModelDirectory): readonly string[] {
-  const { kind, unet, sizeMultiple, defaults } = model;
+  const { kind, denoiser, sizeMultiple, defaults } = model;
   const size = defaults.width === null ? 'no size' : `${defaults.width}x${defaults.height}`;
   return [
-    `${model.root}: ${kind}, ${unet.latentChannels} latent channels, sides divisible by ${sizeMultiple}`,
+    `${model.root}: ${kind}, ${denoiser.latentChannels} latent channels, sides divisible by ${sizeMultiple}`,
     `asked for nothing: ${size}, ${defaults.steps} steps, guidance ${defaults.guidanceScale}, ${samplerOf(model)}`,
     model.has('vae_encoder')
       ? 'can begin with a picture (--image)'
       : 'cannot begin with a picture: vae_encoder/ is missing',
+    ...(model.missingParts.length > 0
+      ? [
+          `cannot make pictures: ${model.missingParts.map((part) => `${part}/`).join(', ')} are missing; ${model.pixelsPerRow} pixels a latent row`,
+        ]
+      : []),
   ];
 }
 

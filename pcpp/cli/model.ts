@@ -86,22 +86,22 @@ export function subjectOf(path: string, options: ShapeOptions): Subject {
   const root = resolve(path);
   const { borderPayload: payload } = options;
   if (!existsSync(join(root, 'model_index.json')) && existsSync(join(root, 'model.onnx'))) {
-    // A UNet by itself: eight pixels a latent row, as all its kind have it.
+    // A denoiser by itself: eight pixels a latent row, as all its kind have it.
     const [width, height] = (options.size ?? [1024, 1024]).map((side) => side / 8);
     const shape = { width: width!, height: height!, batch: options.batch ?? 1, payload };
     return { file: join(root, 'model.onnx'), shape, lines: [] };
   }
   const model = ModelDirectory.open(root);
-  const { defaults, vae, sizeMultiple } = model;
+  const { defaults, pixelsPerRow, sizeMultiple, sizeLimit } = model;
   const [width, height] = options.size ?? [defaults.width, defaults.height];
   if (width === null || height === null) {
     throw new PcppError('E_OPTION', 'the model names no image size: give --size');
   }
-  requireSize(width, height, sizeMultiple);
+  requireSize(width, height, sizeMultiple, sizeLimit);
   const batch = options.batch ?? (isGuided(defaults.guidanceScale) ? 2 : 1);
-  const { scaleFactor } = vae;
-  const shape = { width: width / scaleFactor, height: height / scaleFactor, batch, payload };
-  return { file: model.graph('unet'), shape, lines: describeModel(model) };
+  const [columns, rows] = [width, height].map((side) => side / pixelsPerRow) as [number, number];
+  const shape = { width: columns, height: rows, batch, payload };
+  return { file: model.graph(model.denoiserPart), shape, lines: describeModel(model) };
 }
 
 async function inspect(path: string, options: InspectOptions): Promise<void> {

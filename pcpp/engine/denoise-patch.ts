@@ -12,12 +12,12 @@ import { concatBatch, type Tensor, takeRows, tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { BorderLines } from './border-lines.js';
 import { latentOf } from './borders.js';
+import { conditioningValues } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
 import { Denoising } from './share.js';
-import { conditioningValues } from './unet.js';
 
 /** A latent and what its sampler remembers. */
 interface Track {

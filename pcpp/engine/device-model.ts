@@ -66,11 +66,15 @@ export class DeviceModel implements AsyncDisposable {
     return this.model.directory;
   }
 
+  get #denoiserFile(): string {
+    return this.directory.graph(this.directory.denoiserPart);
+  }
+
   /** @throws PcppError as `compilePatchGraph`. */
   async patchGraph(shape: PatchGraphShape): Promise<PatchGraph> {
     const known = this.#universal;
     if (known && servesShape(known.shape, shape)) return known.graph;
-    const graph = await openPatchGraph(this.directory.graph('unet'), shape);
+    const graph = await openPatchGraph(this.#denoiserFile, shape);
     this.#universal = { shape, graph };
     return graph;
   }
@@ -79,7 +83,7 @@ export class DeviceModel implements AsyncDisposable {
   async stagedGraph(shape: PatchGraphShape): Promise<StagedGraph> {
     const known = this.#staged;
     if (known && servesShape(known.shape, shape)) return known.graph;
-    const graph = await compileStagedGraph(this.directory.graph('unet'), shape);
+    const graph = await compileStagedGraph(this.#denoiserFile, shape);
     this.#staged = { shape, graph };
     return graph;
   }

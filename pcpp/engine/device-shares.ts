@@ -61,7 +61,7 @@ export class DeviceShares {
   async #alone(job: DenoiseJob, patch: number): Promise<Denoising> {
     const { settings, conditioning, rows, image } = job;
     if (rows.length === 1) {
-      const session = await this.#device.model.session('unet');
+      const session = await this.#device.model.denoiser();
       const sampler = this.#sampler(settings);
       return new SingleDevice(session, sampler, settings, conditioning, image ? { image } : {});
     }
@@ -86,7 +86,7 @@ export class DeviceShares {
   async timeSingle(settings: GenerationSettings, conditioning: Conditioning): Promise<number> {
     const { directory } = this.#device;
     const options = await this.#device.sessionOptions();
-    await using session = await Session.open(directory.graph('unet'), options);
+    await using session = await Session.open(directory.graph(directory.denoiserPart), options);
     const trial = new SingleDevice(session, this.#sampler(settings), settings, conditioning);
     // Awaited here: the session must outlive the runs.
     return await timeRuns(0, trialWarmup + 1, 1, (step) => trial.advance(step, new Map()));

@@ -88,13 +88,14 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
       'mode auto has to measure devices first: only a pipeline can choose',
     );
   }
+  model.requirePictureParts();
   checkImage(given, model);
   const width = asked.width ?? asked.image?.width ?? model.defaults.width;
   const height = asked.height ?? asked.image?.height ?? model.defaults.height;
   if (width === null || height === null) {
     throw new PcppError('E_OPTION', 'the model names no image size: give width and height');
   }
-  requireSize(width, height, model.sizeMultiple);
+  requireSize(width, height, model.sizeMultiple, model.sizeLimit);
   const steps = asked.steps ?? model.defaults.steps;
   const sampler = samplerNameOf(model.scheduler, asked.sampler);
   // Made only to be refused here, before any device has begun.
@@ -122,7 +123,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     width,
     height,
     latent: {
-      channels: model.unet.latentChannels,
+      channels: model.denoiser.latentChannels,
       height: height / model.vae.scaleFactor,
       width: width / model.vae.scaleFactor,
     },

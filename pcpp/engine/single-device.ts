@@ -4,10 +4,10 @@ import type { Session } from '../onnx/session.js';
 import type { Sampler } from '../samplers/sampler.js';
 import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
+import { evaluateDenoiser } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import { Denoising } from './share.js';
-import { evaluateUnet } from './unet.js';
 
 /** What an image begins with besides its seed. */
 export interface Beginning {
@@ -68,7 +68,7 @@ export class SingleDevice extends Denoising {
   }
 
   predict(step: number): Promise<Tensor> {
-    return evaluateUnet(
+    return evaluateDenoiser(
       this.#session,
       this.#sampler.scaleInput(this.#latent, step),
       this.#sampler.timesteps[step]!,

@@ -64,7 +64,7 @@ export async function generateSingle(
     guided: isGuided(settings.guidanceScale),
     framing: options.framing ?? wholePicture(settings.height, settings.width),
   });
-  const unet = await model.session('unet');
+  const denoiser = await model.denoiser();
   const sampler = createSampler(model.directory.scheduler, {
     steps: settings.steps,
     skippedSteps: settings.skippedSteps,
@@ -76,7 +76,7 @@ export async function generateSingle(
   const { vae } = model.directory;
   const image =
     request.image && (await encodeImage(await model.session('vae_encoder'), request.image, vae));
-  const device = new SingleDevice(unet, sampler, settings, conditioning, {
+  const device = new SingleDevice(denoiser, sampler, settings, conditioning, {
     ...(image ? { image } : {}),
     ...(options.latents ? { first: options.latents } : {}),
     ...(options.noiseOf ? { ofStep: options.noiseOf } : {}),

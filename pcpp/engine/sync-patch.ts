@@ -10,12 +10,12 @@ import type { Sampler } from '../samplers/sampler.js';
 import { concatBatch, type Tensor, takeRows } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { exactBytes, exactValues } from './border-wire.js';
+import { conditioningValues } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import { Denoising } from './share.js';
 import type { StagedPatch } from './staged-patch.js';
-import { conditioningValues } from './unet.js';
 
 export class SyncPatch extends Denoising {
   readonly phases: number;

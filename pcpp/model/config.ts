@@ -4,8 +4,11 @@ import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { parseFile } from './json-file.js';
 
-/** `sd`: one text encoder (Stable Diffusion 1.x, 2.x and kin). `sdxl`: two, with size conditioning. */
-export type ModelKind = 'sd' | 'sdxl';
+/**
+ * `sd`: one text encoder (Stable Diffusion 1.x, 2.x and kin). `sdxl`: two, with size conditioning. `sd3`: a transformer in the
+ * place of the UNet, and up to three text encoders.
+ */
+export type ModelKind = 'sd' | 'sdxl' | 'sd3';
 
 export interface ModelIndex {
   readonly kind: ModelKind;
@@ -13,12 +16,15 @@ export interface ModelIndex {
   readonly zerosForNoPrompt: boolean;
 }
 
-export interface UnetConfig {
+/** Of the network that denoises: a UNet, or a transformer. */
+export interface DenoiserConfig {
   readonly latentChannels: number;
-  /** Latent rows and columns must be divisible by this: the deepest level has whole ones. */
+  /** Latent rows and columns must be divisible by this: the deepest level, or the grid of tokens, has whole ones. */
   readonly latentMultiple: number;
+  /** The most latent rows or columns that positions are known for; null: any number. */
+  readonly latentLimit: number | null;
   /** D of `encoder_hidden_states` [N, L, D]. */
-  readonly crossAttentionDim: number;
+  readonly textFeatures: number;
   /** Latent height and width of training, where the file knows it. */
   readonly sampleSize: readonly [height: number, width: number] | null;
 }
@@ -46,6 +52,7 @@ export interface ModelDefaults {
 const kinds: Readonly<Record<string, ModelKind>> = {
   StableDiffusionPipeline: 'sd',
   StableDiffusionXLPipeline: 'sdxl',
+  StableDiffusion3Pipeline: 'sd3',
 };
 
 const index = z.looseObject({
@@ -82,7 +89,7 @@ const unet = z.looseObject({
 });
 
 /** @throws PcppError `E_MODEL_CONFIG` for fields that are missing or ask for inputs that nobody supplies. */
-export function unetConfigOf(json: unknown, path: string): UnetConfig {
+export function unetConfigOf(json: unknown, path: string): DenoiserConfig {
   const values = parseFile(unet, json, path);
   if (values.in_channels !== values.out_channels) {
     throw new PcppError(
@@ -90,12 +97,44 @@ export function unetConfigOf(json: unknown, path: string): UnetConfig {
       `${path}: in_channels ${values.in_channels} and out_channels ${values.out_channels} differ: inpainting and editing models are not supported`,
     );
   }
-  const size = values.sample_size;
   return {
     latentChannels: values.in_channels,
     latentMultiple: 2 ** (values.block_out_channels.length - 1),
-    crossAttentionDim: values.cross_attention_dim,
-    sampleSize: typeof size === 'number' ? [size, size] : (size ?? null),
+    latentLimit: null,
+    textFeatures: values.cross_attention_dim,
+    sampleSize: bothSides(values.sample_size),
+  };
+}
+
+const bothSides = (
+  size: number | readonly [height: number, width: number] | null | undefined,
+): DenoiserConfig['sampleSize'] => (typeof size === 'number' ? [size, size] : (size ?? null));
+
+const transformer = z.looseObject({
+  _class_name: z.literal('SD3Transformer2DModel').default('SD3Transformer2DModel'),
+  in_channels: positive,
+  out_channels: positive,
+  patch_size: positive,
+  joint_attention_dim: positive,
+  pos_embed_max_size: positive,
+  sample_size: positive.nullish(),
+});
+
+/** @throws PcppError `E_MODEL_CONFIG` for another transformer than that of Stable Diffusion 3, or missing fields. */
+export function transformerConfigOf(json: unknown, path: string): DenoiserConfig {
+  const values = parseFile(transformer, json, path);
+  if (values.in_channels !== values.out_channels) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `${path}: in_channels ${values.in_channels} and out_channels ${values.out_channels} differ: editing models are not supported`,
+    );
+  }
+  return {
+    latentChannels: values.in_channels,
+    latentMultiple: values.patch_size,
+    latentLimit: values.patch_size * values.pos_embed_max_size,
+    textFeatures: values.joint_attention_dim,
+    sampleSize: bothSides(values.sample_size),
   };
 }
 
@@ -119,6 +158,9 @@ export function vaeConfigOf(json: unknown, path: string): VaeConfig {
   };
 }
 
+/** Those of the diffusers pipelines. */
+const guidanceScales: Readonly<Record<ModelKind, number>> = { sd: 7.5, sdxl: 5, sd3: 7 };
+
 const recommended = z.strictObject({
   steps: positive.optional(),
   guidanceScale: z.number().nonnegative().optional(),
@@ -136,15 +178,15 @@ export function modelDefaultsOf(
   json: unknown,
   path: string,
   kind: ModelKind,
-  unetConfig: UnetConfig,
-  vaeConfig: VaeConfig,
+  { sampleSize }: DenoiserConfig,
+  pixelsPerRow: number,
 ): ModelDefaults {
   const own = parseFile(recommended, json ?? {}, path);
-  const [rows, columns] = unetConfig.sampleSize ?? [null, null];
+  const [rows, columns] = sampleSize ?? [null, null];
   return {
     steps: own.steps ?? 20,
-    guidanceScale: own.guidanceScale ?? (kind === 'sdxl' ? 5 : 7.5),
-    width: own.width ?? (columns && columns * vaeConfig.scaleFactor),
-    height: own.height ?? (rows && rows * vaeConfig.scaleFactor),
+    guidanceScale: own.guidanceScale ?? guidanceScales[kind],
+    width: own.width ?? (columns && columns * pixelsPerRow),
+    height: own.height ?? (rows && rows * pixelsPerRow),
   };
 }

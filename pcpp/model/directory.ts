@@ -6,12 +6,13 @@ import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import type { SchedulerConfig } from '../samplers/scheduler-config.js';
 import {
+  type DenoiserConfig,
   type ModelDefaults,
   type ModelIndex,
   type ModelKind,
   modelDefaultsOf,
   modelIndexOf,
-  type UnetConfig,
+  transformerConfigOf,
   unetConfigOf,
   type VaeConfig,
   vaeConfigOf,
@@ -19,10 +20,25 @@ import {
 import { parseFile, readJsonFile } from './json-file.js';
 
 /** The folders that hold a graph. */
-export type ModelPart = 'unet' | 'text_encoder' | 'text_encoder_2' | 'vae_decoder' | 'vae_encoder';
+export type ModelPart =
+  | 'unet'
+  | 'transformer'
+  | 'text_encoder'
+  | 'text_encoder_2'
+  | 'text_encoder_3'
+  | 'vae_decoder'
+  | 'vae_encoder';
+
+export type TextEncoderPart = 'text_encoder' | 'text_encoder_2' | 'text_encoder_3';
+
+/** T5 knows no limit; diffusers reads so many. */
+const t5Tokens = 256;
+
+/** Pixels of a latent row where there is no decoder to ask: all autoencoders of Stable Diffusion 3 have it so. */
+const usualScaleFactor = 8;
 
 /**
- * Files are read when they are asked for, so a device that only denoises needs `unet/` and `scheduler/` alone.
+ * Files are read when they are asked for, so a device that only denoises needs its network and `scheduler/` alone.
  * All methods throw PcppError: `E_MODEL_DIR` where a file is missing or unreadable, `E_MODEL_CONFIG` where it says
  * something that is not supported. Both name the file.
  */
@@ -51,8 +67,15 @@ export class ModelDirectory {
     return this.index.kind;
   }
 
-  get unet(): UnetConfig {
-    return unetConfigOf(this.#json('unet/config.json'), this.path('unet/config.json'));
+  /** The folder of the network that denoises. */
+  get denoiserPart(): 'unet' | 'transformer' {
+    return this.kind === 'sd3' ? 'transformer' : 'unet';
+  }
+
+  get denoiser(): DenoiserConfig {
+    const file = `${this.denoiserPart}/config.json`;
+    const read = this.denoiserPart === 'unet' ? unetConfigOf : transformerConfigOf;
+    return read(this.#json(file), this.path(file));
   }
 
   get vae(): VaeConfig {
@@ -67,16 +90,45 @@ export class ModelDirectory {
   get defaults(): ModelDefaults {
     const path = this.path('patchbay.json');
     const json = existsSync(path) ? this.#json('patchbay.json') : undefined;
-    return modelDefaultsOf(json, path, this.kind, this.unet, this.vae);
+    return modelDefaultsOf(json, path, this.kind, this.denoiser, this.pixelsPerRow);
+  }
+
+  /** Pixels of a latent row or column; 8 for a transformer that was exported without its decoder. */
+  get pixelsPerRow(): number {
+    const isAlone = this.kind === 'sd3' && !existsSync(this.path('vae_decoder'));
+    return isAlone ? usualScaleFactor : this.vae.scaleFactor;
   }
 
   /** Width and height in pixels must be divisible by this. */
   get sizeMultiple(): number {
-    return this.vae.scaleFactor * this.unet.latentMultiple;
+    return this.pixelsPerRow * this.denoiser.latentMultiple;
+  }
+
+  /** The largest width or height in pixels; infinite where there is none. */
+  get sizeLimit(): number {
+    return this.pixelsPerRow * (this.denoiser.latentLimit ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** What a transformer's directory lacks to make a picture of a prompt: transformers are often exported alone. */
+  get missingParts(): readonly ModelPart[] {
+    if (this.kind !== 'sd3') return [];
+    const needed: readonly ModelPart[] = ['text_encoder', 'text_encoder_2', 'vae_decoder'];
+    return needed.filter((part) => !this.has(part));
+  }
+
+  /** @throws PcppError `E_MODEL_DIR` naming all of the missing parts. */
+  requirePictureParts(): void {
+    if (this.missingParts.length === 0) return;
+    const files = this.missingParts.map((part) => `${part}/model.onnx`).join(', ');
+    throw new PcppError(
+      'E_MODEL_DIR',
+      `${this.root} lacks ${files}: without them there is no picture of a prompt; export the whole pipeline with optimum-cli export onnx, see docs/models.md`,
+    );
   }
 
   /** Tokens that a text encoder reads at once. */
-  textLength(encoder: 'text_encoder' | 'text_encoder_2'): number {
+  textLength(encoder: TextEncoderPart): number {
+    if (encoder === 'text_encoder_3') return t5Tokens;
     const file = `${encoder}/config.json`;
     const schema = z.looseObject({ max_position_embeddings: z.int().positive() });
     return parseFile(schema, this.#json(file), this.path(file)).max_position_embeddings;

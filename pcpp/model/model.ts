@@ -2,9 +2,7 @@
 
 import { Session, type SessionOptions } from '../onnx/session.js';
 import { openTokenizer, type Tokenizer } from '../text/tokenizer.js';
-import { ModelDirectory, type ModelPart } from './directory.js';
-
-export type TextEncoderPart = 'text_encoder' | 'text_encoder_2';
+import { ModelDirectory, type ModelPart, type TextEncoderPart } from './directory.js';
 
 /** Of every session; asked for when the first one is opened, where it is not known before. */
 export type ModelOptions = SessionOptions | (() => Promise<SessionOptions>);
@@ -48,11 +46,16 @@ export class Model implements AsyncDisposable {
     return Session.open(file, options);
   }
 
+  /** The network that denoises. @throws PcppError as `session`. */
+  denoiser(): Promise<Session> {
+    return this.session(this.directory.denoiserPart);
+  }
+
   /** @throws PcppError `E_MODEL_DIR` or `E_MODEL_CONFIG` naming the file. */
   tokenizer(part: TextEncoderPart): Tokenizer {
     let tokenizer = this.#tokenizers.get(part);
     if (!tokenizer) {
-      const folder = part === 'text_encoder' ? 'tokenizer' : 'tokenizer_2';
+      const folder = part.replace('text_encoder', 'tokenizer');
       tokenizer = openTokenizer(this.directory.path(folder), this.directory.textLength(part));
       this.#tokenizers.set(part, tokenizer);
     }

@@ -6,9 +6,21 @@ import { PcppError } from '../errors.js';
  * @param width Pixels.
  * @param height Pixels.
  * @param multiple Both must be divisible by it.
+ * @param limit Neither may be larger. @default any size
  * @throws PcppError `E_SIZE` naming the nearest sizes that are.
  */
-export function requireSize(width: number, height: number, multiple: number): void {
+export function requireSize(
+  width: number,
+  height: number,
+  multiple: number,
+  limit: number = Number.POSITIVE_INFINITY,
+): void {
+  if (Math.max(width, height) > limit) {
+    throw new PcppError(
+      'E_SIZE',
+      `the model knows positions up to ${limit} pixels a side, got ${width}x${height}`,
+    );
+  }
   const wrong = [width, height].some((side) => !Number.isInteger(side / multiple) || side <= 0);
   if (!wrong) return;
   const sizes = new Set(

@@ -39,15 +39,15 @@ export const servesShape = (compiled: PatchGraphShape, wanted: PatchGraphShape):
   String(compiled.layers ?? []) === String(wanted.layers ?? []);
 
 /**
- * @param unetFile `model.onnx`, with external data beside it if it has any.
+ * @param denoiserFile `model.onnx`, with external data beside it if it has any.
  * @throws PcppError `E_MODEL_DIR` if there is no such file, `E_SIZE` if the size does not fit the model's levels,
  *   `E_GRAPH` naming the node that cannot be split.
  */
 export async function compilePatchGraph(
-  unetFile: string,
+  denoiserFile: string,
   shape: PatchGraphShape,
 ): Promise<PatchGraph> {
-  return compileModel(await loadModel(unetFile), shape);
+  return compileModel(await loadModel(denoiserFile), shape);
 }
 
 /** The same for a model in memory. */

@@ -42,26 +42,26 @@ const described: z.ZodType<Described> = z.object({
  * @throws PcppError as `compilePatchGraph`.
  */
 export async function openPatchGraph(
-  unetFile: string,
+  denoiserFile: string,
   shape: PatchGraphShape,
 ): Promise<PatchGraph> {
-  return (await readPatchGraph(unetFile, shape)) ?? compilePatchGraph(unetFile, shape);
+  return (await readPatchGraph(denoiserFile, shape)) ?? compilePatchGraph(denoiserFile, shape);
 }
 
 /** @returns undefined if there is none for this model and shape, or it is damaged. */
 export async function readPatchGraph(
-  unetFile: string,
+  denoiserFile: string,
   shape: PatchGraphShape,
 ): Promise<PatchGraph | undefined> {
-  if (!existsSync(join(dirname(unetFile), folderName))) return undefined;
-  const file = await fileOf(unetFile, shape);
+  if (!existsSync(join(dirname(denoiserFile), folderName))) return undefined;
+  const file = await fileOf(denoiserFile, shape);
   try {
     const bytes = await readFile(`${file}.onnx`);
     const found = described.parse(JSON.parse(await readFile(`${file}.json`, 'utf8')));
     const { hash, ...description } = found;
     if (hash !== hashOf(bytes, description)) return undefined;
     const { sites, sample, output } = description;
-    const folder = found.hasExternalData ? { externalDataFolder: dirname(unetFile) } : {};
+    const folder = found.hasExternalData ? { externalDataFolder: dirname(denoiserFile) } : {};
     return { bytes, sites, sample, output, ...folder };
   } catch {
     return undefined;
@@ -73,7 +73,7 @@ export async function readPatchGraph(
  * @throws PcppError `E_MODEL_DIR` if the model's folder cannot be written.
  */
 export async function writePatchGraph(
-  unetFile: string,
+  denoiserFile: string,
   shape: PatchGraphShape,
   graph: PatchGraph,
 ): Promise<string> {
@@ -81,7 +81,7 @@ export async function writePatchGraph(
   const hasExternalData = externalDataFolder !== undefined;
   const description = { sites, sample, output, hasExternalData };
   const text: Described = { ...description, hash: hashOf(bytes, description) };
-  const file = await fileOf(unetFile, shape);
+  const file = await fileOf(denoiserFile, shape);
   try {
     await mkdir(dirname(file), { recursive: true });
     await writeWhole(`${file}.onnx`, bytes);
@@ -111,16 +111,16 @@ async function writeWhole(file: string, content: string | Uint8Array): Promise<v
   await rename(unfinished, file);
 }
 
-async function fileOf(unetFile: string, shape: PatchGraphShape): Promise<string> {
+async function fileOf(denoiserFile: string, shape: PatchGraphShape): Promise<string> {
   const { width, batch, payload = 'kv', layers = [] } = shape;
   const hash = createHash('sha256');
   try {
-    await pipeline(createReadStream(unetFile), hash);
+    await pipeline(createReadStream(denoiserFile), hash);
   } catch (cause) {
-    throw new PcppError('E_MODEL_DIR', `cannot read ${unetFile}`, { cause });
+    throw new PcppError('E_MODEL_DIR', `cannot read ${denoiserFile}`, { cause });
   }
   const model = hash.digest('hex').slice(0, 16);
   const told = layers.length > 0 ? `-${hashed(JSON.stringify(layers))}` : '';
   const name = `${model}-v${compilerVersion}-w${width}-b${batch}-${payload}${told}`;
-  return join(dirname(unetFile), folderName, name);
+  return join(dirname(denoiserFile), folderName, name);
 }

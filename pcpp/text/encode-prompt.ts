@@ -1,8 +1,10 @@
 /** A prompt, and what it should not be, as the tensors that condition a denoiser. */
 
 import { PcppError } from '../errors.js';
+import type { ModelKind } from '../model/config.js';
+import type { TextEncoderPart } from '../model/directory.js';
 import { feed, floatOutput, inputPort } from '../model/feed.js';
-import type { Model, TextEncoderPart } from '../model/model.js';
+import type { Model } from '../model/model.js';
 import { concatBatch, type Tensor, takeBatch, tensor } from '../tensor.js';
 
 export interface Prompt {
@@ -26,7 +28,7 @@ export interface Framing {
 export interface Conditioning {
   /** [N, L, D] for `encoder_hidden_states`. */
   readonly hidden: Tensor;
-  /** SDXL: [N, P] for `text_embeds`. */
+  /** SDXL: [N, P] for `text_embeds`. SD3: for `pooled_projections`. */
   readonly pooled?: Tensor;
   /** SDXL: [N, 6] for `time_ids`. */
   readonly timeIds?: Tensor;
@@ -60,7 +62,8 @@ interface Encoded {
  * @throws PcppError `E_MODEL_DIR`, `E_MODEL_CONFIG` or `E_SESSION` if a text encoder is missing, unfit or fails.
  */
 export async function encodePrompt(model: Model, request: Prompt): Promise<EncodedPrompt> {
-  const encode = model.directory.kind === 'sdxl' ? encodeTwice : encodeOnce;
+  const { kind } = model.directory;
+  const encode = encoders[kind];
   const positive = await encode(model, request.prompt);
   const entries = [positive];
   if (request.guided) {
@@ -71,22 +74,18 @@ export async function encodePrompt(model: Model, request: Prompt): Promise<Encod
     entries.unshift(negative);
   }
   const dim = positive.hidden.dims.at(-1);
-  const wanted = model.directory.unet.crossAttentionDim;
+  const wanted = model.directory.denoiser.textFeatures;
   if (dim !== wanted) {
     throw new PcppError(
       'E_MODEL_CONFIG',
-      `the text encoder gives ${dim} features a token, the UNet takes ${wanted}: they are not of one model`,
+      `the text encoder gives ${dim} features a token, the denoiser takes ${wanted}: they are not of one model`,
     );
   }
   return {
     conditioning: {
       hidden: concatBatch(entries.map((entry) => entry.hidden)),
-      ...(positive.pooled
-        ? {
-            pooled: concatBatch(entries.map((entry) => entry.pooled!)),
-            timeIds: timeIds(request.framing, entries.length),
-          }
-        : {}),
+      ...(positive.pooled ? { pooled: concatBatch(entries.map((entry) => entry.pooled!)) } : {}),
+      ...(kind === 'sdxl' ? { timeIds: timeIds(request.framing, entries.length) } : {}),
     },
     unknownWords: [...new Set(entries.flatMap((entry) => entry.unknownWords))],
     cutTokens: Math.max(...entries.map((entry) => entry.cut)),
@@ -117,6 +116,51 @@ async function encodeTwice(model: Model, text: string): Promise<Encoded> {
   };
 }
 
+/**
+ * SD3: as SDXL, but pooled texts of both; then zeros up to the features that the transformer takes; then, token after token,
+ * what T5 gives, or as many zeros as a CLIP has tokens where there is no T5.
+ */
+async function encodeThrice(model: Model, text: string): Promise<Encoded> {
+  const first = await runEncoder(model, 'text_encoder', text);
+  const second = await runEncoder(model, 'text_encoder_2', text);
+  const clip = concatFeatures(lastButOne(first.outputs), lastButOne(second.outputs));
+  const third = model.directory.has('text_encoder_3')
+    ? await runEncoder(model, 'text_encoder_3', text)
+    : undefined;
+  const { textFeatures } = model.directory.denoiser;
+  const [, tokens, features] = clip.dims as [number, number, number];
+  if (features > textFeatures) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `the text encoders give ${features} features a token, the denoiser takes ${textFeatures}: they are not of one model`,
+    );
+  }
+  const padded =
+    features < textFeatures
+      ? concatFeatures(clip, tensor([1, tokens, textFeatures - features]))
+      : clip;
+  const more = third
+    ? floatOutput(third.outputs, 'last_hidden_state')
+    : tensor([1, tokens, textFeatures]);
+  const pooled = [first, second].map(({ outputs }) => floatOutput(outputs, 'text_embeds'));
+  const all = [first, second, ...(third ? [third] : [])];
+  return {
+    hidden: concatTokens(padded, more),
+    pooled: tensor(
+      [1, pooled.reduce((sum, { data }) => sum + data.length, 0)],
+      Float32Array.from(pooled.flatMap(({ data }) => [...data])),
+    ),
+    unknownWords: first.unknownWords,
+    cut: Math.max(...all.map(({ cut }) => cut)),
+  };
+}
+
+const encoders: Readonly<Record<ModelKind, (model: Model, text: string) => Promise<Encoded>>> = {
+  sd: encodeOnce,
+  sdxl: encodeTwice,
+  sd3: encodeThrice,
+};
+
 type Outputs = Parameters<typeof floatOutput>[0];
 
 async function runEncoder(
@@ -143,7 +187,7 @@ function lastButOne(outputs: Outputs): Tensor {
   if (layers < 2) {
     throw new PcppError(
       'E_MODEL_CONFIG',
-      'an SDXL text encoder must put out hidden_states.*: export the whole pipeline with optimum-cli export onnx',
+      'a text encoder of SDXL or SD3 must put out hidden_states.*: export the whole pipeline with optimum-cli export onnx',
     );
   }
   return floatOutput(outputs, `hidden_states.${layers - 2}`);
@@ -159,6 +203,20 @@ function concatFeatures(a: Tensor, b: Tensor): Tensor {
     out.data.set(a.data.subarray(token * wide!, (token + 1) * wide!), start);
     out.data.set(b.data.subarray(token * more, (token + 1) * more), start + wide!);
   }
+  return out;
+}
+
+/** [1, A, D] and [1, B, D] to [1, A + B, D]. @throws PcppError `E_MODEL_CONFIG` if D differs. */
+function concatTokens(a: Tensor, b: Tensor): Tensor {
+  if (a.dims[2] !== b.dims[2]) {
+    throw new PcppError(
+      'E_MODEL_CONFIG',
+      `text_encoder_3 gives ${b.dims[2]} features a token, the denoiser takes ${a.dims[2]}: they are not of one model`,
+    );
+  }
+  const out = tensor([1, a.dims[1]! + b.dims[1]!, a.dims[2]!]);
+  out.data.set(a.data);
+  out.data.set(b.data, a.data.length);
   return out;
 }
 

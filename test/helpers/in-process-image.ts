@@ -83,7 +83,7 @@ export class ImageMaker {
     });
     const sampler = createSampler(this.#model.directory.scheduler, { steps, name });
     if (settings.mode === 'single') {
-      const session = await this.#model.session('unet');
+      const session = await this.#model.denoiser();
       return { shares: [new SingleDevice(session, sampler, settings, conditioning)], periods: [] };
     }
     const opened = await this.#open(shapeOf(settings));
@@ -104,7 +104,10 @@ export class ImageMaker {
   }
 
   async #openGraph(shape: PatchGraphShape): Promise<PatchDenoiser> {
-    const graph: PatchGraph = await compilePatchGraph(this.#model.directory.graph('unet'), shape);
+    const graph: PatchGraph = await compilePatchGraph(
+      this.#model.directory.graph(this.#model.directory.denoiserPart),
+      shape,
+    );
     const size = { height: shape.height, width: shape.width, batch: shape.batch };
     const plan = planPatches(graph.sites, { ...size, patches: 1, mode: 'pcpp' });
     return PatchDenoiser.open(graph, plan, 0);

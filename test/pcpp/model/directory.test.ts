@@ -10,10 +10,11 @@ test('a Stable Diffusion directory', (t) => {
   const model = ModelDirectory.open(sd15);
   t.is(model.kind, 'sd');
   t.deepEqual(model.index, { kind: 'sd', zerosForNoPrompt: false });
-  t.deepEqual(model.unet, {
+  t.deepEqual(model.denoiser, {
     latentChannels: 4,
     latentMultiple: 8,
-    crossAttentionDim: 8,
+    latentLimit: null,
+    textFeatures: 8,
     sampleSize: [64, 64],
   });
   t.deepEqual(model.vae, { scaleFactor: 8, scalingFactor: 0.18215, shiftFactor: 0 });
@@ -34,7 +35,7 @@ test('the shipped model brings its own defaults', (t) => {
   const model = ModelDirectory.open(scenesPath);
   t.deepEqual(model.defaults, { steps: 24, guidanceScale: 2, width: 256, height: 256 });
   t.deepEqual(model.vae, { scaleFactor: 8, scalingFactor: 1, shiftFactor: 0 });
-  t.is(model.unet.latentChannels, 8);
+  t.is(model.denoiser.latentChannels, 8);
   t.is(model.textLength('text_encoder'), 24);
 });
 
@@ -44,7 +45,7 @@ test('a device that only denoises needs the UNet and the scheduler alone', (t) =
     modelCopy(sd15, Object.fromEntries(parts.map((part) => [part, null]))),
   );
   t.true(model.graph('unet').endsWith('unet/model.onnx'));
-  t.is(model.unet.latentChannels, 4);
+  t.is(model.denoiser.latentChannels, 4);
   t.is(model.scheduler['steps_offset'], 1);
   t.throws(() => model.vae, { code: 'E_MODEL_DIR' });
 });
@@ -105,28 +106,28 @@ const broken: readonly (readonly [
   [
     'no UNet configuration',
     { 'unet/config.json': null },
-    (model) => model.unet,
+    (model) => model.denoiser,
     'E_MODEL_DIR',
     /unet\/config\.json/,
   ],
   [
     'an inpainting UNet',
     { 'unet/config.json': { ...unet, in_channels: 9 } },
-    (model) => model.unet,
+    (model) => model.denoiser,
     'E_MODEL_CONFIG',
     /in_channels 9.*inpainting/,
   ],
   [
     'a UNet without channels',
     { 'unet/config.json': { ...unet, in_channels: undefined } },
-    (model) => model.unet,
+    (model) => model.denoiser,
     'E_MODEL_CONFIG',
     /in_channels/,
   ],
   [
     'a UNet with another condition',
     { 'unet/config.json': { ...unet, time_cond_proj_dim: 256 } },
-    (model) => model.unet,
+    (model) => model.denoiser,
     'E_MODEL_CONFIG',
     /time_cond_proj_dim: .*guidance scale as an input \(LCM\) are not supported/,
   ],

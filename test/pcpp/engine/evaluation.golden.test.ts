@@ -1,8 +1,8 @@
-/** Single evaluations of the real diffusers UNets. */
+/** Single evaluations of the real diffusers networks. */
 
 import { join } from 'node:path';
 import test from 'ava';
-import { unetFeeds } from '../../../pcpp/engine/unet.js';
+import { denoiserFeeds } from '../../../pcpp/engine/evaluation.js';
 import { floatOutput } from '../../../pcpp/model/feed.js';
 import { Session } from '../../../pcpp/onnx/session.js';
 import { tensor } from '../../../pcpp/tensor.js';
@@ -20,13 +20,32 @@ const entries = ['sd15', 'sdxl'].flatMap(
   (set) => goldenJson<{ readonly unet: readonly Entry[] }>(`refs/manifest-${set}.json`).unet,
 );
 
+test('tiny-sd3 is predicted as by diffusers, at one timestep for every batch row', async (t) => {
+  const { single_step } = goldenJson<{ readonly sd3: { readonly single_step: readonly Entry[] } }>(
+    'refs/manifest-dit.json',
+  ).sd3;
+  await using session = await Session.open(goldenPath('models/tiny-sd3/transformer/model.onnx'));
+  for (const { file, tol_max_abs } of single_step) {
+    const tensors = readSafetensors(goldenPath(file));
+    const read = (name: string) => tensor(tensors[name]!.dims, floats(tensors, name));
+    const [timestep, ...others] = floats(tensors, 'timestep');
+    t.true(others.every((other) => other === timestep));
+    const feeds = denoiserFeeds(session, read('hidden_states'), timestep!, {
+      hidden: read('encoder_hidden_states'),
+      pooled: read('pooled_projections'),
+    });
+    const output = floatOutput(await session.run(feeds), 'out_hidden_states');
+    t.true(maxAbsDifference(output.data, floats(tensors, 'out_hidden_states')) <= tol_max_abs);
+  }
+});
+
 for (const { model, file, timestep, tol_max_abs } of entries) {
   test(`${file} is predicted as by diffusers`, async (t) => {
     const folder = model.startsWith('variants/') ? model : `${model}/unet`;
     const tensors = readSafetensors(goldenPath(file));
     const read = (name: string) => tensor(tensors[name]!.dims, floats(tensors, name));
     await using session = await Session.open(join(goldenPath(`models/${folder}`), 'model.onnx'));
-    const feeds = unetFeeds(session, read('sample'), timestep, {
+    const feeds = denoiserFeeds(session, read('sample'), timestep, {
       hidden: read('encoder_hidden_states'),
       ...('text_embeds' in tensors
         ? { pooled: read('text_embeds'), timeIds: read('time_ids') }
