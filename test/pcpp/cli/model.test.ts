@@ -32,6 +32,31 @@ test.serial(
 );
 
 test.serial(
+  'inspect and compile take a transformer by itself, inspect a real one without weights',
+  async (t) => {
+    await using terminal = new Terminal();
+    const model = modelCopy(goldenPath('models/tiny-sd3'), {});
+    const told = await terminal.run('model', 'inspect', model);
+    t.is(told.code, 0, told.stderr);
+    t.regex(told.stdout, /: sd3, 4 latent channels, sides divisible by 16/);
+    t.regex(
+      told.stdout,
+      /cannot make pictures: text_encoder\/, text_encoder_2\/, vae_decoder\/ are/,
+    );
+    t.regex(told.stdout, /attention hidden +1\/2 +3 /);
+    t.regex(told.stdout, /mode sync: 4 exchanges in a step/);
+    const made = await terminal.run('model', 'compile', model);
+    const [, file] = /^(.*\/transformer\/.*\.onnx): latent width 32, batch 2,/.exec(made.stdout)!;
+    t.true(existsSync(file!));
+    const pixart = goldenPath('graphs/pixart-sigma-transformer');
+    const more = ['--devices', '4', '--borders', '0.3'];
+    const { stdout } = await terminal.run('model', 'inspect', pixart, ...more);
+    // Three quarters of 28 layers, 4096 tokens, 1152 features, keys and values, in two bytes.
+    t.regex(stdout, /\n4 +29\.7 MB +396 MB +793 MB/);
+  },
+);
+
+test.serial(
   'inspect says which operator cannot be split, and that one device can run it',
   async (t) => {
     await using terminal = new Terminal();

@@ -31,6 +31,23 @@ test('an SDXL directory', (t) => {
   t.is(model.defaults.guidanceScale, 5);
 });
 
+test('a Stable Diffusion 3 directory, of which only the transformer is there', (t) => {
+  const model = ModelDirectory.open(goldenPath('models/tiny-sd3'));
+  t.deepEqual(model.index, { kind: 'sd3', zerosForNoPrompt: false });
+  t.deepEqual(model.denoiser, {
+    latentChannels: 4,
+    latentMultiple: 2,
+    latentLimit: 48,
+    textFeatures: 24,
+    sampleSize: [32, 32],
+  });
+  t.true(model.graph(model.denoiserPart).endsWith('transformer/model.onnx'));
+  t.deepEqual(model.defaults, { steps: 20, guidanceScale: 7, width: 256, height: 256 });
+  t.is(model.sizeMultiple, 16);
+  t.is(model.textLength('text_encoder_3'), 256);
+  t.deepEqual(model.missingParts, ['text_encoder', 'text_encoder_2', 'vae_decoder']);
+});
+
 test('the shipped model brings its own defaults', (t) => {
   const model = ModelDirectory.open(scenesPath);
   t.deepEqual(model.defaults, { steps: 24, guidanceScale: 2, width: 256, height: 256 });

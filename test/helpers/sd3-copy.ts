@@ -1,0 +1,62 @@
+/** The tiny Stable Diffusion 3 transformer with text encoders, tokenizers and a decoder of tiny-sdxl, whose widths fit it. */
+
+import { readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { elementTypes, encodeModel } from '../../pcpp/onnx/messages.js';
+import { int64Tensor, openModel, parseModel, portOf, saveModel } from '../../pcpp/onnx/model.js';
+import { goldenPath } from './golden.js';
+import { modelCopy } from './model-copy.js';
+import { node, weight } from './small-graph.js';
+
+const sdxl = goldenPath('models/tiny-sdxl');
+
+/** @param t5 Whether there is a third text encoder, a stand-in: a token's id times a vector. @returns Path of the directory. */
+export function sd3Copy({ t5 = false }: { readonly t5?: boolean } = {}): string {
+  const root = modelCopy(goldenPath('models/tiny-sd3'), {
+    'text_encoder/model.onnx': projecting(join(sdxl, 'text_encoder', 'model.onnx')),
+    'text_encoder/config.json': readFileSync(join(sdxl, 'text_encoder', 'config.json'), 'utf8'),
+    ...(t5 ? { 'text_encoder_3/model.onnx': standIn() } : {}),
+  });
+  for (const part of ['text_encoder_2', 'tokenizer', 'tokenizer_2', 'vae_decoder']) {
+    symlinkSync(join(sdxl, part), join(root, part));
+  }
+  if (t5) symlinkSync(join(sdxl, 'tokenizer'), join(root, 'tokenizer_3'));
+  return root;
+}
+
+/** Stable Diffusion 3 reads the projected text of both encoders, which optimum calls `text_embeds`. */
+function projecting(file: string): Uint8Array {
+  const model = parseModel(readFileSync(file));
+  const named = <T extends { name?: string }>(entry: T): T =>
+    entry.name === 'pooler_output' ? { ...entry, name: 'text_embeds' } : entry;
+  const graph = {
+    ...model.graph,
+    output: (model.graph.output ?? []).map(named),
+    node: (model.graph.node ?? []).map((entry) => ({
+      ...entry,
+      output: (entry.output ?? []).map((name) => (name === 'pooler_output' ? 'text_embeds' : name)),
+    })),
+  };
+  return saveModel(openModel({ ...model.proto, graph }, '.'));
+}
+
+function standIn(): Uint8Array {
+  const { int64, float32 } = elementTypes;
+  return encodeModel({
+    ir_version: 10,
+    opset_import: [{ domain: '', version: 17 }],
+    graph: {
+      name: 'stand-in',
+      node: [
+        node('Cast', ['input_ids'], ['ids'], { to: float32 }),
+        node('Unsqueeze', ['ids', 'last'], ['column']),
+        node('Mul', ['column', 'features'], ['last_hidden_state']),
+      ],
+      initializer: [int64Tensor('last', [2]), weight('features', [1, 1, 24])],
+      input: [portOf({ name: 'input_ids', elementType: int64, dims: ['batch', 'length'] })],
+      output: [
+        portOf({ name: 'last_hidden_state', elementType: float32, dims: ['batch', 'length', 24] }),
+      ],
+    },
+  });
+}
