@@ -23,6 +23,7 @@ import {
   wholeCuts,
 } from './borders.js';
 import { type GroupNormTerms, groupNormTerms, momentsOfRows, wholeTerms } from './group-norm.js';
+import { predictionOf, sampleFeeds } from './latent-tokens.js';
 
 export interface WholeInput {
   /** [N, C, H, W], scaled as the model wants it. */
@@ -249,7 +250,7 @@ export class PatchDenoiser implements AsyncDisposable {
     const timestep = this.#session.inputs.find(({ name }) => name === 'timestep');
     const feeds: Record<string, Value> = {
       ...input.conditioning,
-      [this.graph.sample]: { type: 'float32', ...input.sample },
+      ...sampleFeeds(this.graph, input.sample, [first, last]),
       ...(timestep ? { timestep: feedScalar(timestep, input.timestep) } : {}),
       [names.bordersIn]: flatFloats(inlets.data),
       [names.inSizes]: flatIntegers(inlets.sizes),
@@ -265,11 +266,10 @@ export class PatchDenoiser implements AsyncDisposable {
       throw new PcppError('E_SHAPE', `the model needs the inputs ${missing.join(', ')}`);
     }
     const results = await this.#session.run(Object.fromEntries(ports) as Values);
+    const { dims } = results[this.graph.output]!;
+    const output = { dims, data: floatsOf(results[this.graph.output]) };
     return {
-      noise: {
-        dims: results[this.graph.output]!.dims,
-        data: floatsOf(results[this.graph.output]),
-      },
+      noise: predictionOf(this.graph, output, plan.width),
       published: floatsOf(results[names.bordersOut]),
       rowMoments: floatsOf(results[names.gnRows]),
     };

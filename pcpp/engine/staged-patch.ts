@@ -22,6 +22,7 @@ import {
   packMessage,
 } from './borders.js';
 import { groupNormTerms, momentsOfRows } from './group-norm.js';
+import { predictionOf, sampleFeeds } from './latent-tokens.js';
 import type { StagedSessions } from './staged-sessions.js';
 
 /** What is told after one stage, and read in the next. */
@@ -106,7 +107,11 @@ export class StagedPatch {
     this.#output = undefined;
     this.#values.clear();
     for (const [name, value] of Object.entries(others)) this.#values.set(name, value);
-    this.#values.set(this.#sessions.graph.sample, { type: 'float32', ...sample });
+    const { graph } = this.#sessions;
+    const rows = [plan.bounds[index]!, plan.bounds[index + 1]!] as const;
+    for (const [name, value] of Object.entries(sampleFeeds(graph, sample, rows))) {
+      this.#values.set(name, value);
+    }
     const port = this.#sessions.port('timestep');
     if (port) this.#values.set(port.name, feedScalar(port, timestep ?? 0));
   }
@@ -139,7 +144,11 @@ export class StagedPatch {
     this.#published = floatsOf(left[said.bordersOut]);
     this.#moments = momentsOfRows(told, floatsOf(left[said.gnRows]), rows, 0, rows);
     const output = left[this.#sessions.graph.output];
-    if (output) this.#output = { dims: output.dims, data: floatsOf(output) };
+    if (output) {
+      const { dims } = output;
+      const given = { dims, data: floatsOf(output) };
+      this.#output = predictionOf(this.#sessions.graph, given, plan.width);
+    }
   }
 
   /**

@@ -45,8 +45,8 @@ export async function splitDecoder(decoderFile: string, size: LatentSize): Promi
   const model = await loadModel(decoderFile);
   try {
     const trace = await traceRows(model, { ...size, batch: 1 });
-    if (typeof trace.sample.dims[2] === 'number') {
-      const why = `it was exported for a height of ${trace.sample.dims[2]} alone`;
+    if (trace.latent.onlyHeight !== undefined) {
+      const why = `it was exported for a height of ${trace.latent.onlyHeight} alone`;
       return { reach: { kind: 'whole', why } };
     }
     if (isLocal(trace)) return { reach: { kind: 'rows', ...reachOf(trace) } };

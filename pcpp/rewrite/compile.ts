@@ -3,8 +3,9 @@
 import { encodeModel } from '../onnx/messages.js';
 import { loadModel, type OnnxModel } from '../onnx/model.js';
 import { emitPatchGraph } from './emit.js';
+import type { Grid } from './latent-port.js';
 import type { AttentionPayload, GraphSites } from './sites.js';
-import { type GridShape, outputOf, type Trace, traceRows } from './trace.js';
+import { outputOf, type Trace, traceRows } from './trace.js';
 
 export interface GraphEnds {
   /** Folder of external weights; absent if the weights are in the bytes. */
@@ -13,6 +14,8 @@ export interface GraphEnds {
   readonly sample: string;
   /** Name of the predicted noise, or of a decoder's pixels. */
   readonly output: string;
+  /** Where the latent comes, and leaves, as tokens of two rows and columns: inputs that say where each token is. */
+  readonly tokens?: { readonly positions: readonly string[] };
 }
 
 /** A graph that runs the whole image and any patch of it. Plain data: cacheable, sendable. */
@@ -21,7 +24,7 @@ export interface PatchGraph extends GraphEnds {
   readonly sites: GraphSites;
 }
 
-export interface PatchGraphShape extends GridShape {
+export interface PatchGraphShape extends Grid {
   /** `hidden` where a graph allows it: half the bytes of attention, and every receiver projects what it reads. @default 'kv' */
   readonly payload?: AttentionPayload;
   /**
@@ -67,8 +70,9 @@ export function patchGraphOf(
 }
 
 /** What every form of a traced graph has. */
-export const endsOf = ({ model, sample, found }: Trace): GraphEnds => ({
+export const endsOf = ({ model, latent, found }: Trace): GraphEnds => ({
   ...(model.hasExternalData ? { externalDataFolder: model.folder } : {}),
-  sample: sample.name,
+  sample: latent.axes.name,
   output: outputOf(model, [...found.tags.keys()]),
+  ...(latent.packing > 1 ? { tokens: { positions: latent.beside.map(({ name }) => name) } } : {}),
 });

@@ -60,8 +60,8 @@ export const isNormalized = ({ site }: BorderGroup): boolean =>
 
 export const isSent = ({ site }: BorderGroup): boolean => !(site.kind === 'conv' && site.fresh);
 
-export function beginEmission({ model, oracle, found, sample }: Trace, form: GraphForm): Emission {
-  const [batch, , height] = oracle.shapes.get(sample.name) as [number, number, number];
+export function beginEmission({ model, oracle, found, grid }: Trace, form: GraphForm): Emission {
+  const { batch, height } = grid;
   const builder = new GraphBuilder(model.opset);
   const exchanges = exchangesOf(found, oracle, height, form).map((exchange, stage) => ({
     ...exchange,

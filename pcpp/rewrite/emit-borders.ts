@@ -21,15 +21,22 @@ export function withRowPads(node: NodeProto, pads: readonly number[]): Attribute
   return [...others, { name: 'pads', type: 7, ints: [0, pads[1]!, 0, pads[3]!] }];
 }
 
-/** @returns `value` with its borders joined on: around a text too, because attention does not care for the order of keys. */
+/** @returns `value` with its borders joined on; a text beside the image stays on its side of all tokens. */
 export function joinBorders(emission: Emission, port: BorderPort, value: string): string {
   const { axis, inner, rows, text } = port.member.tag;
-  const image = text
-    ? emission.span.part(value, { axis, inner, rows, text: text.side }, 'image')
-    : value;
-  publish(emission, port, image);
+  const { builder, span } = emission;
+  if (text) {
+    const [image, words] = (['image', 'text'] as const).map((part) =>
+      span.part(value, { axis, inner, rows, text: text.side }, part),
+    ) as [string, string];
+    publish(emission, port, image);
+    const [above, below] = blocksOf(emission, port);
+    const joined = [above, image, below];
+    return builder.concat(text.side === 'before' ? [words, ...joined] : [...joined, words], axis);
+  }
+  publish(emission, port, value);
   const [above, below] = blocksOf(emission, port);
-  return emission.builder.concat([above, value, below], port.member.tag.axis);
+  return builder.concat([above, value, below], axis);
 }
 
 /**

@@ -1,10 +1,11 @@
 /** Inputs and outputs of a patch graph: the model's own, always float32 outside, and those of the sites. */
 
 import { elementTypes, type NodeProto } from '../onnx/messages.js';
-import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
+import { type Axes, axesOf } from '../onnx/model.js';
 import { type Emission, isNormalized, isSent } from './emission.js';
 import { ownShare, rowSpan } from './site-ports.js';
 import { pickedOuters } from './sites.js';
+import type { Trace } from './trace.js';
 
 /** The name of the open row axis. */
 const rowsAxis = 'rows';
@@ -72,12 +73,10 @@ export function writingOrder(emission: Emission, outputs: readonly Axes[]): stri
   ];
 }
 
-/** @param ports The model's inputs as the oracle saw them. @param nodes What is left of the graph. */
+/** @param nodes What is left of the graph. */
 export function inputsOf(
-  model: OnnxModel,
+  { model, ports, latent }: Trace,
   emission: Emission,
-  ports: readonly Axes[],
-  sample: string,
   nodes: readonly NodeProto[],
 ): Axes[] {
   const { exchanges, batch } = emission;
@@ -86,10 +85,14 @@ export function inputsOf(
   const inputs: Axes[] = ports.map((port) => ({
     name: port.name,
     elementType: port.elementType === float16 ? float32 : port.elementType,
-    // Axes that are neither batch nor width, the prompt's length, stay as open as the model has them.
-    dims: port.dims.map((dim, axis) =>
-      openAxis(port, axis, dim, originals.get(port.name)?.dims[axis], sample),
-    ),
+    dims: port.dims.map((dim, axis) => {
+      const tag = emission.found.tags.get(port.name);
+      if (tag?.kind === 'rows') return axis === tag.axis ? rowsAxis : dim;
+      // What is neither batch nor width, the prompt's length, stays as open as the model has it; of timesteps there is one.
+      const original = originals.get(port.name)?.dims[axis];
+      const isOpen = typeof original === 'string' && original !== latent.axes.dims[0];
+      return isOpen && port.dims.length > 1 ? original : dim;
+    }),
   }));
   for (const { names, borders, norms } of exchanges) {
     if (borders.length) {
@@ -120,15 +123,4 @@ export function inputsOf(
     inputs.push({ name: rowSpan, elementType: int64, dims: [3] });
   }
   return inputs;
-}
-
-function openAxis(
-  port: Axes,
-  axis: number,
-  dim: number | string,
-  original: number | string | undefined,
-  sample: string,
-): number | string {
-  if (port.name === sample) return axis === 2 ? rowsAxis : dim;
-  return axis > 0 && typeof original === 'string' ? original : dim;
 }

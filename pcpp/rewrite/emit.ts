@@ -21,7 +21,7 @@
  */
 
 import type { ModelProto, NodeProto } from '../onnx/messages.js';
-import { type Axes, portOf } from '../onnx/model.js';
+import { portOf } from '../onnx/model.js';
 import { checkGraph } from './check.js';
 import { beginEmission, type Emission } from './emission.js';
 import { joinAttention, joinBorders, joinNormalized, withRowPads } from './emit-borders.js';
@@ -58,13 +58,13 @@ export function emitPatchGraph(trace: Trace, form: GraphForm): Emitted {
     ...model.graph,
     node: nodes,
     initializer: initializers,
-    input: inputsOf(model, emission, ports, trace.sample.name, nodes).map(portOf),
+    input: inputsOf(trace, emission, nodes).map(portOf),
     output: outputs.map(portOf),
     value_info: [],
   };
   checkGraph(graph);
   return {
-    sites: emission.exchanges.map((exchange) => sitesOf(emission, exchange, trace.sample)),
+    sites: emission.exchanges.map((exchange) => sitesOf(emission, exchange, trace)),
     model: { ...model.proto, graph },
   };
 }
@@ -150,18 +150,14 @@ function emitNormSite(
   emission.norms.set(node, emitted);
 }
 
-function sitesOf(emission: Emission, exchange: Exchange, sample: Axes): GraphSites {
-  const [batch, channels, height, width] = emission.oracle.shapes.get(sample.name) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+function sitesOf(emission: Emission, exchange: Exchange, { latent, grid }: Trace): GraphSites {
+  const { batch, width, height } = grid;
+  const { channels, onlyHeight } = latent;
   const borders = exchange.borders.map(({ site }) => site);
   const norms = exchange.norms.map(({ site }) => site);
   const levels = [...emission.found.tags.values()].map(({ rows }) => levelOf(rows, height));
   const downsampling = levels.reduce((units, { over }) => lcm(units, over), 1);
   const hasTables = [...emission.found.edits.values()].some(({ kind }) => kind === 'table');
-  const only = hasTables && typeof sample.dims[2] === 'number' ? { onlyHeight: height } : {};
+  const only = hasTables && onlyHeight !== undefined ? { onlyHeight } : {};
   return { batch, channels, width, downsampling, ...only, borders, norms };
 }

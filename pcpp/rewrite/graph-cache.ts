@@ -22,6 +22,7 @@ interface Described {
   readonly sites: GraphSites;
   readonly sample: string;
   readonly output: string;
+  readonly tokens?: PatchGraph['tokens'] | undefined;
   readonly hasExternalData: boolean;
   /** SHA-256 of the graph file and of everything above. */
   readonly hash: string;
@@ -32,6 +33,7 @@ const described: z.ZodType<Described> = z.object({
   sites: z.custom<GraphSites>((value) => typeof value === 'object' && value !== null),
   sample: z.string(),
   output: z.string(),
+  tokens: z.object({ positions: z.array(z.string()) }).optional(),
   hasExternalData: z.boolean(),
   hash: z.string(),
 });
@@ -60,9 +62,9 @@ export async function readPatchGraph(
     const found = described.parse(JSON.parse(await readFile(`${file}.json`, 'utf8')));
     const { hash, ...description } = found;
     if (hash !== hashOf(bytes, description)) return undefined;
-    const { sites, sample, output } = description;
+    const { sites, sample, output, tokens } = description;
     const folder = found.hasExternalData ? { externalDataFolder: dirname(denoiserFile) } : {};
-    return { bytes, sites, sample, output, ...folder };
+    return { bytes, sites, sample, output, ...(tokens ? { tokens } : {}), ...folder };
   } catch {
     return undefined;
   }
@@ -77,9 +79,9 @@ export async function writePatchGraph(
   shape: PatchGraphShape,
   graph: PatchGraph,
 ): Promise<string> {
-  const { bytes, sites, sample, output, externalDataFolder } = graph;
+  const { bytes, sites, sample, output, tokens, externalDataFolder } = graph;
   const hasExternalData = externalDataFolder !== undefined;
-  const description = { sites, sample, output, hasExternalData };
+  const description = { sites, sample, output, tokens, hasExternalData };
   const text: Described = { ...description, hash: hashOf(bytes, description) };
   const file = await fileOf(denoiserFile, shape);
   try {
@@ -94,11 +96,11 @@ export async function writePatchGraph(
 
 const hashOf = (
   bytes: Uint8Array,
-  { sites, sample, output, hasExternalData }: Omit<Described, 'hash'>,
+  { sites, sample, output, tokens, hasExternalData }: Omit<Described, 'hash'>,
 ): string =>
   createHash('sha256')
     .update(bytes)
-    .update(JSON.stringify([sites, sample, output, hasExternalData]))
+    .update(JSON.stringify([sites, sample, output, hasExternalData, ...(tokens ? [tokens] : [])]))
     .digest('hex');
 
 const hashed = (text: string): string =>

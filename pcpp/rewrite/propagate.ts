@@ -1,4 +1,4 @@
-/** Spreads row tags from `sample` through the graph and collects what has to change. */
+/** Spreads row tags from the latent through the graph and collects what has to change. */
 
 import { type GraphView, viewOf } from '../onnx/graph.js';
 import type { NodeProto } from '../onnx/messages.js';
@@ -22,15 +22,17 @@ const byOperator: ReadonlyMap<string, Rule> = new Map(
 );
 
 /**
- * @param sample Name of the input that has rows: [N, C, H, W].
+ * @param given Tags of the inputs that have rows, by name.
  * @throws PcppError `E_GRAPH` at the first node that cannot be split.
  */
-export function propagate(model: OnnxModel, oracle: Oracle, sample: string): Propagation {
+export function propagate(
+  model: OnnxModel,
+  oracle: Oracle,
+  given: ReadonlyMap<string, RowTag>,
+): Propagation {
   const view = viewOf(model.graph);
-  const tags = new Map<string, Tag>();
+  const tags = new Map<string, Tag>(given);
   const edits = new Map<NodeProto, Edit>();
-  const height = oracle.shapes.get(sample)![2]!;
-  tags.set(sample, { kind: 'rows', axis: 2, inner: 1, rows: height, raw: true });
   for (const node of view.nodes) {
     if (!(node.input ?? []).some((name) => tags.has(name))) continue;
     const rule = byOperator.get(operatorOf(node)) ?? refuseOperator(node);
@@ -115,15 +117,18 @@ function caseOf(
  * Checks every tag against shapes at another height: a tagged axis must grow with the rows and no other axis may; what
  * meets rows as a plain value must not depend on the height.
  *
- * @param sample Name of the latent, whose rows say how much greater `high` is.
+ * @param heights Of the latent, in both.
  * @throws PcppError `E_GRAPH`
  */
-export function checkTags(found: Propagation, low: Oracle, high: Oracle, sample: string): void {
-  const { axis: rowAxis } = found.tags.get(sample) as RowTag;
-  const [rowsBefore, rowsAfter] = [low, high].map((oracle) => oracle.shapes.get(sample)![rowAxis]!);
+export function checkTags(
+  found: Propagation,
+  low: Oracle,
+  high: Oracle,
+  [lowHeight, highHeight]: readonly [low: number, high: number],
+): void {
   const scaled = (dim: number, text: TextTokens | undefined): number => {
     const tokens = text?.tokens ?? 0;
-    return ((dim - tokens) * rowsAfter!) / rowsBefore! + tokens;
+    return ((dim - tokens) * highHeight) / lowHeight + tokens;
   };
   for (const node of found.view.nodes) {
     for (const name of node.output ?? []) {

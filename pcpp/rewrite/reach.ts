@@ -25,12 +25,12 @@ type Rows = readonly [from: number, to: number];
  *
  * @throws PcppError `E_GRAPH` naming the first node that looks at the whole image, or makes fewer rows than it reads.
  */
-export function reachOf({ model, found, sample }: Trace): Reach {
+export function reachOf({ model, found, latent }: Trace): Reach {
   const { tags, edits, view } = found;
   const rowsOf = (name: string): number | undefined => tags.get(name)?.rows;
   for (const node of view.nodes) requireLocal(node, edits.get(node));
   const output = outputOf(model, [...tags.keys()]);
-  const scale = rowsOf(output)! / rowsOf(sample.name)!;
+  const scale = rowsOf(output)! / rowsOf(latent.axes.name)!;
   const needed = new Map<string, Rows>([[output, [0, scale]]]);
   for (const node of view.nodes.toReversed()) {
     const made = (node.output ?? []).flatMap((name) => {
@@ -46,7 +46,7 @@ export function reachOf({ model, found, sample }: Trace): Reach {
       }
     }
   }
-  const [from, to] = needed.get(sample.name) ?? [0, 1];
+  const [from, to] = needed.get(latent.axes.name) ?? [0, 1];
   return { above: Math.max(0, -from), below: Math.max(0, to - 1), scale };
 }
 

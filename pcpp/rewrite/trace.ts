@@ -2,22 +2,20 @@
 
 import { PcppError } from '../errors.js';
 import { intsOf, nameOf, viewOf } from '../onnx/graph.js';
-import { type Axes, axesOf, type OnnxModel } from '../onnx/model.js';
+import type { Axes, OnnxModel } from '../onnx/model.js';
 import { consultOracle, type Oracle } from '../onnx/oracle.js';
 import { shrinkFills } from './fills.js';
+import {
+  type Grid,
+  inputsOf,
+  inputTags,
+  type LatentPort,
+  latentDims,
+  latentPortOf,
+} from './latent-port.js';
 import { checkTags, type Propagation, propagate } from './propagate.js';
 import { checkModel, refuse } from './refusals.js';
 import { checkSize } from './sites.js';
-
-/** What a graph is traced for. */
-export interface GridShape {
-  /** Latent rows, only to be checked: a traced graph takes any multiple of its downsampling, as far as its tables reach. */
-  readonly height: number;
-  /** Latent columns. */
-  readonly width: number;
-  /** Batch rows of one run: 2 with guidance. */
-  readonly batch: number;
-}
 
 /** Rows at the deepest level while probing: odd and unlike other sizes, so that reshapes are unambiguous. */
 const probeRows = [13, 11] as const;
@@ -31,33 +29,33 @@ export interface Trace {
   readonly oracle: Oracle;
   /** Inputs with every axis a number. */
   readonly ports: readonly Axes[];
-  /** The latent as the file has it: its height is a number if the model was exported for that one alone. */
-  readonly sample: Axes;
+  readonly latent: LatentPort;
+  /** Of the latent while probing. */
+  readonly grid: Grid;
   readonly found: Propagation;
 }
 
 /** @throws PcppError `E_SIZE`, or `E_GRAPH` naming the first node that cannot be split. */
-export async function traceRows(original: OnnxModel, shape: GridShape): Promise<Trace> {
+export async function traceRows(original: OnnxModel, shape: Grid): Promise<Trace> {
   checkModel(original);
-  const sample = sampleOf(original);
-  const downsampling = stridesOf(original, sample.name);
+  const latent = latentPortOf(original);
+  const downsampling = stridesOf(original, latent);
   checkSize('height', shape.height, downsampling);
   checkSize('width', shape.width, downsampling);
-  const fixedHeight = sample.dims[2];
-  const isFixed = typeof fixedHeight === 'number';
   const [probe, otherProbe] = probeRows.map((rows) => rows * downsampling) as [number, number];
-  const height = isFixed ? fixedHeight : shape.height === probe ? otherProbe : probe;
-  const ports = portsAt(original, sample, { ...shape, height });
+  const height = latent.onlyHeight ?? (shape.height === probe ? otherProbe : probe);
+  const grid = { ...shape, height };
+  const ports = portsAt(original, latent, grid);
   const unfilled = await consultOracle(original, ports);
   const model = shrinkFills(original, unfilled);
   const oracle = model === original ? unfilled : await consultOracle(model, ports);
-  const found = propagate(model, oracle, sample.name);
-  if (!isFixed) {
+  const found = propagate(model, oracle, inputTags(latent, grid));
+  if (latent.onlyHeight === undefined) {
     // The height that is asked for is another one, so it tells what grows with the rows.
-    const asked = await consultAt(model, portsAt(model, sample, shape), found, shape.height);
-    checkTags(found, oracle, asked, sample.name);
+    const asked = await consultAt(model, portsAt(model, latent, shape), found, shape.height);
+    checkTags(found, oracle, asked, [height, shape.height]);
   }
-  return { model, oracle, ports, sample, found };
+  return { model, oracle, ports, latent, grid, found };
 }
 
 /** @throws PcppError `E_SIZE` where a table of the model ends before this height. */
@@ -80,22 +78,10 @@ async function consultAt(
   }
 }
 
-function sampleOf(model: OnnxModel): Axes {
-  const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
-  const ports = (model.graph.input ?? []).map(axesOf).filter((port) => !initialized.has(port.name));
-  const found =
-    ports.find((port) => port.name === 'sample') ?? ports.find((port) => port.dims.length === 4);
-  if (found?.dims.length === 4) return found;
-  throw new PcppError(
-    'E_GRAPH',
-    `no input [N, C, H, W] among ${ports.map((port) => port.name).join(', ')}: only denoisers that read a latent image are split`,
-  );
-}
-
 /** The largest product of row strides along any path from the latent. */
-function stridesOf(model: OnnxModel, sample: string): number {
+function stridesOf(model: OnnxModel, { axes, packing }: LatentPort): number {
   const view = viewOf(model.graph);
-  const factors = new Map<string, number>([[sample, 1]]);
+  const factors = new Map<string, number>([[axes.name, packing]]);
   for (const node of view.nodes) {
     const factor = Math.max(0, ...(node.input ?? []).map((name) => factors.get(name) ?? 0));
     const stride = node.op_type === 'Conv' ? (intsOf(node, 'strides')?.[0] ?? 1) : 1;
@@ -105,12 +91,15 @@ function stridesOf(model: OnnxModel, sample: string): number {
 }
 
 /** The model's inputs with every axis a number. */
-function portsAt(model: OnnxModel, sample: Axes, shape: GridShape): Axes[] {
-  const wanted = [shape.batch, sample.dims[1]!, shape.height, shape.width];
+function portsAt(model: OnnxModel, latent: LatentPort, grid: Grid): Axes[] {
+  const wanted = latentDims(latent, grid);
   const named = new Map<string, number>();
-  const sides = ['batch', 'channel count', 'height', 'width'];
-  for (const [axis, dim] of sample.dims.entries()) {
-    if (typeof dim === 'string') named.set(dim, Number(wanted[axis]));
+  const sides =
+    latent.packing === 1
+      ? ['batch', 'channel count', 'height', 'width']
+      : ['batch', 'tokens', 'features'];
+  for (const [axis, dim] of latent.axes.dims.entries()) {
+    if (typeof dim === 'string') named.set(dim, wanted[axis]!);
     else if (dim !== wanted[axis]) {
       throw new PcppError(
         'E_SIZE',
@@ -118,11 +107,10 @@ function portsAt(model: OnnxModel, sample: Axes, shape: GridShape): Axes[] {
       );
     }
   }
-  const initialized = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
-  return (model.graph.input ?? [])
-    .map(axesOf)
-    .filter((port) => !initialized.has(port.name))
-    .map((port) => ({ ...port, dims: port.dims.map((dim) => fixed(port, dim, named)) }));
+  return inputsOf(model).map((port) => ({
+    ...port,
+    dims: port.dims.map((dim) => fixed(port, dim, named)),
+  }));
 }
 
 function fixed(port: Axes, dim: number | string, named: ReadonlyMap<string, number>): number {

@@ -19,6 +19,7 @@ const sizes = [
   [32, 32],
   [64, 64],
   [48, 32],
+  [64, 32],
 ] as const;
 const splits = [1, 2, [2, 1, 3], 4] as const;
 

@@ -11,6 +11,8 @@ export interface Denoiser {
   /** Widths of the model's other inputs. */
   readonly features: Readonly<Record<string, number>>;
   readonly downsampling: number;
+  /** What travels of its attention whatever is asked for: keys are turned by their positions, so nothing else will do. */
+  readonly payload?: 'kv';
 }
 
 const sd15 = { features: { encoder_hidden_states: 8 }, downsampling: 8 };
@@ -31,12 +33,19 @@ export const denoisers: readonly [sd15: Denoiser, sdxl: Denoiser, scenes: Denois
 ];
 
 /** Diffusion transformers. */
-export const transformers: readonly [sd3: Denoiser] = [
+export const transformers: readonly [sd3: Denoiser, flux: Denoiser] = [
   {
     name: 'tiny-sd3',
     file: goldenPath('models/tiny-sd3/transformer/model.onnx'),
     features: { encoder_hidden_states: 24, pooled_projections: 20 },
     downsampling: 2,
+  },
+  {
+    name: 'tiny-flux',
+    file: goldenPath('models/tiny-flux/transformer/model.onnx'),
+    features: { encoder_hidden_states: 24, pooled_projections: 20, txt_ids: 3, guidance: 1 },
+    downsampling: 2,
+    payload: 'kv',
   },
 ];
 
@@ -59,11 +68,16 @@ export const variants: readonly (Denoiser & {
   { ...sdxl, name: 'tiny-sdxl-unet-fp16', tolerance: 4e-3, stagedTolerance: 8e-3 },
 ].map((entry) => ({ ...entry, file: variant(entry.name) }));
 
+function dimsOf(name: string, batch: number, width: number): number[] {
+  if (name === 'encoder_hidden_states') return [batch, 7, width];
+  if (name === 'txt_ids') return [7, width];
+  return name === 'guidance' ? [batch] : [batch, width];
+}
+
 /** A prompt of seven tokens, and whatever else the model reads. */
 export function conditioningOf({ features }: Denoiser, batch: number): Values {
   const entries = Object.entries(features).map(([name, width], index): [string, Value] => {
-    const dims = name === 'encoder_hidden_states' ? [batch, 7, width] : [batch, width];
-    return [name, { type: 'float32', ...noise(dims, 11 + index) }];
+    return [name, { type: 'float32', ...noise(dimsOf(name, batch, width), 11 + index) }];
   });
   return Object.fromEntries(entries);
 }

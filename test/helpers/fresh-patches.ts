@@ -1,13 +1,14 @@
 /** Checks that a patch graph computes what the original graph computes, when nothing is stale. */
 
 import type { ExecutionContext } from 'ava';
+import { predictionOf, sampleFeeds } from '../../pcpp/engine/latent-tokens.js';
 import { StagedSessions } from '../../pcpp/engine/staged-sessions.js';
 import { feed, feedScalar, floatOutput } from '../../pcpp/model/feed.js';
 import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
 import { planFresh, planPatches } from '../../pcpp/partition/plan.js';
 import type { PatchGraph } from '../../pcpp/rewrite/compile.js';
 import type { StagedGraph } from '../../pcpp/rewrite/staged.js';
-import { type Tensor, tensor } from '../../pcpp/tensor.js';
+import { nchw, type Tensor, tensor } from '../../pcpp/tensor.js';
 import { maxAbsDifference } from './golden.js';
 import { PatchCrew } from './patch-crew.js';
 import { StagedCrew } from './staged-crew.js';
@@ -91,7 +92,11 @@ async function runOriginal(
   conditioning: Values,
 ): Promise<Float32Array> {
   await using session = await Session.open(original);
-  const given: Record<string, Tensor> = { [graph.sample]: sample };
+  const [, , height, width] = nchw(sample);
+  const given: Record<string, Tensor> = {};
+  for (const [name, value] of Object.entries(sampleFeeds(graph, sample, [0, height]))) {
+    given[name] = tensor(value.dims, value.data as Float32Array);
+  }
   for (const [name, value] of Object.entries(conditioning)) {
     if (value.type === 'float32') given[name] = tensor(value.dims, value.data);
   }
@@ -99,5 +104,6 @@ async function runOriginal(
     port.name,
     port.name === 'timestep' ? feedScalar(port, timestep) : feed(port, given[port.name]!),
   ]);
-  return floatOutput(await session.run(Object.fromEntries(feeds)), graph.output).data;
+  const output = floatOutput(await session.run(Object.fromEntries(feeds)), graph.output);
+  return predictionOf(graph, output, width).data;
 }

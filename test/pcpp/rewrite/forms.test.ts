@@ -455,6 +455,25 @@ const forms: readonly Form[] = [
     initializers: jointWeights,
   },
   {
+    name: 'keys whose borders are joined behind the text, and values whose are joined before it',
+    borders: 2,
+    norms: 0,
+    nodes: jointAttention(
+      [
+        ...joinedLate(['words', 'x']).map((entry) =>
+          entry.output![0] === 'k'
+            ? node('Concat', ['k_words', 'k_x'], ['plain'], { axis: 1 })
+            : entry,
+        ),
+        // Two values with rows: what is before them cannot carry borders.
+        node('Sigmoid', ['plain'], ['gate']),
+        node('Mul', ['plain', 'gate'], ['k']),
+      ],
+      bySplit(['words', 'x']),
+    ),
+    initializers: jointWeights,
+  },
+  {
     name: 'one stream of image and text, taken apart by a split',
     borders: 2,
     hiddenBorders: 1,
