@@ -92,13 +92,14 @@ export function subjectOf(path: string, options: ShapeOptions): Subject {
     return { file: join(root, 'model.onnx'), shape, lines: [] };
   }
   const model = ModelDirectory.open(root);
-  const { defaults, pixelsPerRow, sizeMultiple, sizeLimit } = model;
+  const { defaults, denoiser, pixelsPerRow, sizeMultiple, sizeLimit } = model;
   const [width, height] = options.size ?? [defaults.width, defaults.height];
   if (width === null || height === null) {
     throw new PcppError('E_OPTION', 'the model names no image size: give --size');
   }
   requireSize(width, height, sizeMultiple, sizeLimit);
-  const batch = options.batch ?? (isGuided(defaults.guidanceScale) ? 2 : 1);
+  const isTwice = denoiser.guidance === 'batch' && isGuided(defaults.guidanceScale);
+  const batch = options.batch ?? (isTwice ? 2 : 1);
   const [columns, rows] = [width, height].map((side) => side / pixelsPerRow) as [number, number];
   const shape = { width: columns, height: rows, batch, payload };
   return { file: model.graph(model.denoiserPart), shape, lines: describeModel(model) };

@@ -91,12 +91,13 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   }
 
   encode(settings: GenerationSettings): Promise<EncodedPrompt> {
-    const { prompt, negativePrompt, guidanceScale, height, width } = settings;
+    const { prompt, negativePrompt, guidanceScale, guidanceInput, height, width } = settings;
     return encodePrompt(this.#device.model, {
       prompt,
       ...(negativePrompt === undefined ? {} : { negativePrompt }),
       guided: isGuided(guidanceScale),
       framing: wholePicture(height, width),
+      ...(guidanceInput === undefined ? {} : { guidance: guidanceInput }),
     });
   }
 

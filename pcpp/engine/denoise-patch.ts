@@ -33,6 +33,7 @@ export class DenoisePatch extends Denoising {
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
   readonly #values: Values;
+  readonly #timestepScale: number;
   readonly #guided: boolean;
   readonly #periods: PlanPeriods;
   readonly #lines: BorderLines;
@@ -59,6 +60,7 @@ export class DenoisePatch extends Denoising {
     this.#sampler = sampler;
     this.#settings = settings;
     this.#values = conditioningValues(conditioning);
+    this.#timestepScale = conditioning.timestepScale ?? 1;
     this.#guided = conditioning.hidden.dims[0] === 2;
     this.#periods = periods;
     this.#lines = new BorderLines(periods, this.#patch);
@@ -142,7 +144,7 @@ export class DenoisePatch extends Denoising {
         this.#lines.decode(from, message, madeIn(from)),
       ]),
     );
-    const timestep = this.#sampler.timesteps[step]!;
+    const timestep = this.#sampler.timesteps[step]! * this.#timestepScale;
     const input = { timestep, conditioning: this.#values };
     if (!this.isDisplaced(step)) {
       const sample = this.#batch(this.#sampler.scaleInput(this.#whole.latent, step));

@@ -2,7 +2,6 @@
 
 import { Session } from '../onnx/session.js';
 import type { PlanPeriods } from '../partition/border-rules.js';
-import { createSampler } from '../samplers/create-sampler.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { type Conditioning, halfOf } from '../text/encode-prompt.js';
 import type { DenoiseJob } from './denoise-job.js';
@@ -12,6 +11,7 @@ import type { GenerationSettings } from './generation-settings.js';
 import { GuidedHalf, halfPlace } from './guided-half.js';
 import { GuidedTurns } from './guided-turns.js';
 import { planImage, shapeOf } from './plan-image.js';
+import { samplerOf } from './sampler-of.js';
 import type { Denoising, Share } from './share.js';
 import { SingleDevice } from './single-device.js';
 import { SyncPatch } from './sync-patch.js';
@@ -105,8 +105,8 @@ export class DeviceShares {
     return timePatchSteps(trial, denoiser);
   }
 
-  #sampler({ steps, skippedSteps, sampler: name }: GenerationSettings): Sampler {
-    return createSampler(this.#device.directory.scheduler, { steps, skippedSteps, name });
+  #sampler(settings: GenerationSettings): Sampler {
+    return samplerOf(this.#device.directory, settings);
   }
 }
 

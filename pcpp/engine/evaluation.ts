@@ -2,14 +2,14 @@
 
 import { feed, feedScalar, floatOutput, inputPort, requireShape } from '../model/feed.js';
 import type { Session, Value, Values } from '../onnx/session.js';
-import { concatBatch, type Tensor } from '../tensor.js';
+import type { PatchGraph } from '../rewrite/compile.js';
+import { concatBatch, nchw, type Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { combineGuidance } from './guidance.js';
+import { predictionOf, sampleTensors } from './latent-tokens.js';
 
-/** What exporters call the latent, what is predicted of it, and the pooled text. */
-interface PortNames {
-  readonly sample: string;
-  readonly output: string;
+/** What exporters call the latent, where its tokens are, what is predicted of it, and the pooled text. */
+interface PortNames extends Pick<PatchGraph, 'sample' | 'output' | 'tokens'> {
   readonly pooled: string;
 }
 
@@ -19,9 +19,14 @@ const transformer: PortNames = {
   output: 'out_hidden_states',
   pooled: 'pooled_projections',
 };
+/** Flux. */
+const tokenTransformer: PortNames = { ...transformer, tokens: { positions: ['img_ids'] } };
 
-const namesOf = ({ inputs }: Session): PortNames =>
-  inputs.some(({ name }) => name === transformer.sample) ? transformer : unet;
+function namesOf({ inputs }: Session): PortNames {
+  const has = (name: string): boolean => inputs.some((port) => port.name === name);
+  if (has('img_ids')) return tokenTransformer;
+  return has(transformer.sample) ? transformer : unet;
+}
 
 /**
  * @param latent [1, C, H, W], scaled as the sampler wants it.
@@ -39,9 +44,10 @@ export async function evaluateDenoiser(
   const guided = conditioning.hidden.dims[0] === 2;
   const sample = guided ? concatBatch([latent, latent]) : latent;
   const outputs = await session.run(denoiserFeeds(session, sample, timestep, conditioning));
-  const name = namesOf(session).output;
-  const output = floatOutput(outputs, name);
-  requireShape(name, output, sample.dims);
+  const names = namesOf(session);
+  const [, , , width] = nchw(sample);
+  const output = predictionOf(names, floatOutput(outputs, names.output), width);
+  requireShape(names.output, output, sample.dims);
   return guided ? combineGuidance(output, guidanceScale) : output;
 }
 
@@ -50,27 +56,41 @@ export function denoiserFeeds(
   session: Session,
   sample: Tensor,
   timestep: number,
-  { hidden, pooled, timeIds }: Conditioning,
+  conditioning: Conditioning,
 ): Readonly<Record<string, Value>> {
+  const { hidden, pooled, timeIds, textPositions, guidance, timestepScale = 1 } = conditioning;
   const names = namesOf(session);
-  const port = (name: string) => inputPort(session, name);
+  const given: Record<string, Tensor | undefined> = {
+    ...sampleTensors(names, sample, [0, nchw(sample)[2]]),
+    encoder_hidden_states: hidden,
+    [names.pooled]: pooled,
+    time_ids: timeIds,
+    txt_ids: textPositions,
+    guidance,
+  };
+  const feeds = Object.entries(given).flatMap(([name, values]) =>
+    values ? [[name, feed(inputPort(session, name), values)] as const] : [],
+  );
   return {
-    [names.sample]: feed(port(names.sample), sample),
-    timestep: feedScalar(port('timestep'), timestep),
-    encoder_hidden_states: feed(port('encoder_hidden_states'), hidden),
-    ...(pooled ? { [names.pooled]: feed(port(names.pooled), pooled) } : {}),
-    ...(timeIds ? { time_ids: feed(port('time_ids'), timeIds) } : {}),
+    ...Object.fromEntries(feeds),
+    timestep: feedScalar(inputPort(session, 'timestep'), timestep * timestepScale),
   };
 }
 
 /** The same inputs as a patch graph has them: always in float32. It takes those that it knows. */
-export const conditioningValues = ({ hidden, pooled, timeIds }: Conditioning): Values => ({
-  encoder_hidden_states: { type: 'float32', ...hidden },
-  ...(pooled
-    ? {
-        [unet.pooled]: { type: 'float32', ...pooled },
-        [transformer.pooled]: { type: 'float32', ...pooled },
-      }
-    : {}),
-  ...(timeIds ? { time_ids: { type: 'float32', ...timeIds } } : {}),
-});
+export function conditioningValues(conditioning: Conditioning): Values {
+  const { hidden, pooled, timeIds, textPositions, guidance } = conditioning;
+  const given: Record<string, Tensor | undefined> = {
+    encoder_hidden_states: hidden,
+    [unet.pooled]: pooled,
+    [transformer.pooled]: pooled,
+    time_ids: timeIds,
+    txt_ids: textPositions,
+    guidance,
+  };
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, values]) =>
+      values ? [[name, { type: 'float32', ...values } as const]] : [],
+    ),
+  );
+}

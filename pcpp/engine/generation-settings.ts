@@ -14,7 +14,7 @@ import {
 } from '../partition/plan.js';
 import { isResidual, type Wire } from '../partition/wire.js';
 import type { AttentionPayload } from '../rewrite/sites.js';
-import { createSampler, samplerNameOf } from '../samplers/create-sampler.js';
+import { samplerNameOf } from '../samplers/create-sampler.js';
 import type { SamplerName } from '../samplers/sampler.js';
 import {
   type GenerationMode,
@@ -24,6 +24,7 @@ import {
   type RowShares,
 } from './generation-request.js';
 import { isGuided } from './guidance.js';
+import { samplerOf } from './sampler-of.js';
 
 /** Plain data: it may be sent to every device of a job. */
 export interface GenerationSettings {
@@ -44,6 +45,8 @@ export interface GenerationSettings {
   readonly seed: number;
   /** 1 or less: no negative entry in the batch. */
   readonly guidanceScale: number;
+  /** The guidance scale of a model that reads it as an input; there is no batch of two then. */
+  readonly guidanceInput?: number;
   readonly sampler: SamplerName;
   readonly mode: GenerationMode;
   /** 0..1; 1 in every mode but pcpp. */
@@ -106,11 +109,18 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
       `strength ${asked.strength} of ${steps} steps leaves none to compute; use at least ${1 / steps}`,
     );
   }
-  const walk = createSampler(model.scheduler, { steps, name: sampler, skippedSteps });
+  const latent: LatentShape = {
+    channels: model.denoiser.latentChannels,
+    height: height / model.vae.scaleFactor,
+    width: width / model.vae.scaleFactor,
+  };
+  const walk = samplerOf(model, { steps, skippedSteps, sampler, latent });
   const evaluations = walk.timesteps.length;
   const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
-  const guidanceScale = asked.guidanceScale ?? model.defaults.guidanceScale;
+  const { guidance } = model.denoiser;
+  const wantedGuidance = asked.guidanceScale ?? model.defaults.guidanceScale;
+  const guidanceScale = guidance === 'batch' ? wantedGuidance : 1;
   if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
   if (asked.cfgInterleaved && displaced) {
     checkTurns(guidanceScale, asked.borderAge, asked.cfgParallel);
@@ -122,16 +132,13 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     ...(asked.negativePrompt === undefined ? {} : { negativePrompt: asked.negativePrompt }),
     width,
     height,
-    latent: {
-      channels: model.denoiser.latentChannels,
-      height: height / model.vae.scaleFactor,
-      width: width / model.vae.scaleFactor,
-    },
+    latent,
     steps,
     skippedSteps,
     evaluations,
     seed: asked.seed,
     guidanceScale,
+    ...(guidance === 'input' ? { guidanceInput: wantedGuidance } : {}),
     sampler,
     mode,
     borderFraction: mode === 'pcpp' ? asked.borderFraction : 1,
@@ -237,11 +244,13 @@ export function describe(
     evaluations: __,
     skippedSteps: ___,
     lateness,
+    guidanceInput,
     ...rest
   } = settings;
   const rowShares = rowsBetween(bounds);
   const request = {
     ...rest,
+    ...(guidanceInput === undefined ? {} : { guidanceScale: guidanceInput }),
     rowShares,
     devices: rowShares.length * (settings.cfgParallel ? 2 : 1),
     ...(lateness ? { borderDeadlineMs: lateness.deadlineMs, lateSteps: lateness.maxSteps } : {}),

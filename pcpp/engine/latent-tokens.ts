@@ -3,7 +3,7 @@
  * the upper two values and then the lower two. Tokens go row by row.
  */
 
-import type { Value } from '../onnx/session.js';
+import type { Values } from '../onnx/session.js';
 import type { PatchGraph } from '../rewrite/compile.js';
 import { nchw, type Tensor, tensor } from '../tensor.js';
 
@@ -57,21 +57,28 @@ export function tokenPositions([from, to]: readonly [number, number], width: num
   return tensor([count, 3], data);
 }
 
-/** The latent's rows as a patch graph takes them. @param rows Which of the image's they are. */
-export function sampleFeeds(
+/** The latent's rows as a graph takes them, by input. @param rows Which of the image's they are. */
+export function sampleTensors(
   graph: Pick<PatchGraph, 'sample' | 'tokens'>,
   sample: Tensor,
   rows: readonly [from: number, to: number],
-): Readonly<Record<string, Value>> {
-  if (!graph.tokens) return { [graph.sample]: { type: 'float32', ...sample } };
+): Readonly<Record<string, Tensor>> {
+  if (!graph.tokens) return { [graph.sample]: sample };
   const positions = tokenPositions(rows, nchw(sample)[3]);
   return {
-    [graph.sample]: { type: 'float32', ...tokensOfLatent(sample) },
-    ...Object.fromEntries(
-      graph.tokens.positions.map((name) => [name, { type: 'float32', ...positions } as const]),
-    ),
+    [graph.sample]: tokensOfLatent(sample),
+    ...Object.fromEntries(graph.tokens.positions.map((name) => [name, positions])),
   };
 }
+
+/** The same as values of a session. */
+export const sampleFeeds = (...of: Parameters<typeof sampleTensors>): Values =>
+  Object.fromEntries(
+    Object.entries(sampleTensors(...of)).map(([name, values]) => [
+      name,
+      { type: 'float32', ...values } as const,
+    ]),
+  );
 
 /** What a patch graph gives for them, [N, C, rows, W]. @param width Columns of the latent. */
 export const predictionOf = (

@@ -5,12 +5,12 @@ import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import { requireShape } from '../model/feed.js';
 import type { Model } from '../model/model.js';
-import { createSampler } from '../samplers/create-sampler.js';
 import type { Tensor } from '../tensor.js';
 import { encodePrompt, type Framing, wholePicture } from '../text/encode-prompt.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
+import { samplerOf } from './sampler-of.js';
 import { SingleDevice } from './single-device.js';
 
 export interface SingleOptions {
@@ -63,13 +63,10 @@ export async function generateSingle(
     ...(settings.negativePrompt === undefined ? {} : { negativePrompt: settings.negativePrompt }),
     guided: isGuided(settings.guidanceScale),
     framing: options.framing ?? wholePicture(settings.height, settings.width),
+    ...(settings.guidanceInput === undefined ? {} : { guidance: settings.guidanceInput }),
   });
   const denoiser = await model.denoiser();
-  const sampler = createSampler(model.directory.scheduler, {
-    steps: settings.steps,
-    skippedSteps: settings.skippedSteps,
-    name: settings.sampler,
-  });
+  const sampler = samplerOf(model.directory, settings);
 
   const { channels, height, width } = settings.latent;
   if (options.latents) requireShape('latents', options.latents, [1, channels, height, width]);

@@ -24,6 +24,7 @@ export class SyncPatch extends Denoising {
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
   readonly #conditioning: Values;
+  readonly #timestepScale: number;
   readonly #guided: boolean;
   /** The whole image at first: everyone draws the same, so the first step's halos are known. */
   readonly #first: Tensor;
@@ -45,6 +46,7 @@ export class SyncPatch extends Denoising {
     this.#sampler = sampler;
     this.#settings = settings;
     this.#conditioning = conditioningValues(conditioning);
+    this.#timestepScale = conditioning.timestepScale ?? 1;
     this.#guided = conditioning.hidden.dims[0] === 2;
     this.#first = firstLatent(sampler, settings, image);
     this.#state = sampler.start();
@@ -112,7 +114,7 @@ export class SyncPatch extends Denoising {
     };
     this.#patch.begin({
       sample: scaled(this.#latent),
-      timestep: this.#sampler.timesteps[step]!,
+      timestep: this.#sampler.timesteps[step]! * this.#timestepScale,
       others: this.#conditioning,
       haloAbove: halo(index - 1),
       haloBelow: halo(index + 1),

@@ -6,9 +6,9 @@ import { parseFile } from './json-file.js';
 
 /**
  * `sd`: one text encoder (Stable Diffusion 1.x, 2.x and kin). `sdxl`: two, with size conditioning. `sd3`: a transformer in the
- * place of the UNet, and up to three text encoders.
+ * place of the UNet, and up to three text encoders. `flux`: a transformer that reads tokens, a CLIP and a T5.
  */
-export type ModelKind = 'sd' | 'sdxl' | 'sd3';
+export type ModelKind = 'sd' | 'sdxl' | 'sd3' | 'flux';
 
 export interface ModelIndex {
   readonly kind: ModelKind;
@@ -23,6 +23,10 @@ export interface DenoiserConfig {
   readonly latentMultiple: number;
   /** The most latent rows or columns that positions are known for; null: any number. */
   readonly latentLimit: number | null;
+  /**
+   * How it is guided: by a batch of two, by the guidance scale as an input, or, if it was distilled further, not at all.
+   */
+  readonly guidance: 'batch' | 'input' | 'none';
   /** D of `encoder_hidden_states` [N, L, D]. */
   readonly textFeatures: number;
   /** Latent height and width of training, where the file knows it. */
@@ -53,6 +57,7 @@ const kinds: Readonly<Record<string, ModelKind>> = {
   StableDiffusionPipeline: 'sd',
   StableDiffusionXLPipeline: 'sdxl',
   StableDiffusion3Pipeline: 'sd3',
+  FluxPipeline: 'flux',
 };
 
 const index = z.looseObject({
@@ -101,6 +106,7 @@ export function unetConfigOf(json: unknown, path: string): DenoiserConfig {
     latentChannels: values.in_channels,
     latentMultiple: 2 ** (values.block_out_channels.length - 1),
     latentLimit: null,
+    guidance: 'batch',
     textFeatures: values.cross_attention_dim,
     sampleSize: bothSides(values.sample_size),
   };
@@ -133,8 +139,35 @@ export function transformerConfigOf(json: unknown, path: string): DenoiserConfig
     latentChannels: values.in_channels,
     latentMultiple: values.patch_size,
     latentLimit: values.patch_size * values.pos_embed_max_size,
+    guidance: 'batch',
     textFeatures: values.joint_attention_dim,
     sampleSize: bothSides(values.sample_size),
+  };
+}
+
+/** Latent rows, and columns, in a token of Flux. */
+const packing = 2;
+
+const flux = z.looseObject({
+  _class_name: z.literal('FluxTransformer2DModel').default('FluxTransformer2DModel'),
+  in_channels: positive.multipleOf(packing ** 2),
+  out_channels: z.null('editing models are not supported').optional(),
+  patch_size: z.literal(1),
+  joint_attention_dim: positive,
+  guidance_embeds: z.boolean(),
+});
+
+/** @throws PcppError `E_MODEL_CONFIG` for another transformer than that of Flux, or missing fields. */
+export function fluxConfigOf(json: unknown, path: string): DenoiserConfig {
+  const values = parseFile(flux, json, path);
+  return {
+    latentChannels: values.in_channels / packing ** 2,
+    latentMultiple: packing,
+    latentLimit: null,
+    guidance: values.guidance_embeds ? 'input' : 'none',
+    textFeatures: values.joint_attention_dim,
+    // The file knows no size; this is the pipeline's.
+    sampleSize: [128, 128],
   };
 }
 
@@ -159,7 +192,12 @@ export function vaeConfigOf(json: unknown, path: string): VaeConfig {
 }
 
 /** Those of the diffusers pipelines. */
-const guidanceScales: Readonly<Record<ModelKind, number>> = { sd: 7.5, sdxl: 5, sd3: 7 };
+const guidanceScales: Readonly<Record<ModelKind, number>> = {
+  sd: 7.5,
+  sdxl: 5,
+  sd3: 7,
+  flux: 3.5,
+};
 
 const recommended = z.strictObject({
   steps: positive.optional(),

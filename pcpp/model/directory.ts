@@ -7,6 +7,7 @@ import { PcppError } from '../errors.js';
 import type { SchedulerConfig } from '../samplers/scheduler-config.js';
 import {
   type DenoiserConfig,
+  fluxConfigOf,
   type ModelDefaults,
   type ModelIndex,
   type ModelKind,
@@ -31,10 +32,17 @@ export type ModelPart =
 
 export type TextEncoderPart = 'text_encoder' | 'text_encoder_2' | 'text_encoder_3';
 
-/** T5 knows no limit; diffusers reads so many. */
-const t5Tokens = 256;
+/** T5 knows no limit; the pipelines of diffusers read so many. */
+const t5Tokens = { sd3: 256, flux: 512 } as const;
 
-/** Pixels of a latent row where there is no decoder to ask: all autoencoders of Stable Diffusion 3 have it so. */
+const denoiserConfigs: Readonly<Record<ModelKind, typeof unetConfigOf>> = {
+  sd: unetConfigOf,
+  sdxl: unetConfigOf,
+  sd3: transformerConfigOf,
+  flux: fluxConfigOf,
+};
+
+/** Pixels of a latent row where there is no decoder to ask: all autoencoders of Stable Diffusion 3 and Flux have it so. */
 const usualScaleFactor = 8;
 
 /**
@@ -69,13 +77,16 @@ export class ModelDirectory {
 
   /** The folder of the network that denoises. */
   get denoiserPart(): 'unet' | 'transformer' {
-    return this.kind === 'sd3' ? 'transformer' : 'unet';
+    return this.#isTransformer ? 'transformer' : 'unet';
   }
 
   get denoiser(): DenoiserConfig {
     const file = `${this.denoiserPart}/config.json`;
-    const read = this.denoiserPart === 'unet' ? unetConfigOf : transformerConfigOf;
-    return read(this.#json(file), this.path(file));
+    return denoiserConfigs[this.kind](this.#json(file), this.path(file));
+  }
+
+  get #isTransformer(): boolean {
+    return this.kind === 'sd3' || this.kind === 'flux';
   }
 
   get vae(): VaeConfig {
@@ -95,7 +106,7 @@ export class ModelDirectory {
 
   /** Pixels of a latent row or column; 8 for a transformer that was exported without its decoder. */
   get pixelsPerRow(): number {
-    const isAlone = this.kind === 'sd3' && !existsSync(this.path('vae_decoder'));
+    const isAlone = this.#isTransformer && !existsSync(this.path('vae_decoder'));
     return isAlone ? usualScaleFactor : this.vae.scaleFactor;
   }
 
@@ -111,7 +122,7 @@ export class ModelDirectory {
 
   /** What a transformer's directory lacks to make a picture of a prompt: transformers are often exported alone. */
   get missingParts(): readonly ModelPart[] {
-    if (this.kind !== 'sd3') return [];
+    if (!this.#isTransformer) return [];
     const needed: readonly ModelPart[] = ['text_encoder', 'text_encoder_2', 'vae_decoder'];
     return needed.filter((part) => !this.has(part));
   }
@@ -128,7 +139,8 @@ export class ModelDirectory {
 
   /** Tokens that a text encoder reads at once. */
   textLength(encoder: TextEncoderPart): number {
-    if (encoder === 'text_encoder_3') return t5Tokens;
+    if (this.kind === 'sd3' && encoder === 'text_encoder_3') return t5Tokens.sd3;
+    if (this.kind === 'flux' && encoder === 'text_encoder_2') return t5Tokens.flux;
     const file = `${encoder}/config.json`;
     const schema = z.looseObject({ max_position_embeddings: z.int().positive() });
     return parseFile(schema, this.#json(file), this.path(file)).max_position_embeddings;

@@ -69,7 +69,7 @@ function tokensOf({ graph }: OnnxModel, ports: readonly Axes[]): LatentPort | un
 function refuse(ports: readonly Axes[]): never {
   throw new PcppError(
     'E_GRAPH',
-    `no input [N, C, H, W] among ${ports.map((port) => port.name).join(', ')}, and none [N, L, C] whose open L is that of the output and of token positions: only denoisers that read a latent are split`,
+    `no input [N, C, H, W] among ${ports.map((port) => port.name).join(', ')}, and none [N, L, C] whose open L is that of the output and of token positions: only denoisers that read a latent are split; export it with dynamic axes`,
   );
 }
 

@@ -5,7 +5,7 @@ import { ddim } from './ddim.js';
 import { dpmSolver } from './dpm-solver.js';
 import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
-import { flowMatchEuler } from './flow-match-euler.js';
+import { type FlowShift, flowMatchEuler } from './flow-match-euler.js';
 import { pndm } from './pndm.js';
 import { type Sampler, type SamplerName, samplerNames, startingAt } from './sampler.js';
 import type { SchedulerConfig } from './scheduler-config.js';
@@ -17,8 +17,8 @@ export interface SamplerOptions {
   readonly name?: SamplerName;
   /** Steps left out at the start, for a walk that begins with an image. @default 0 */
   readonly skippedSteps?: number;
-  /** The shift of flow models with `use_dynamic_shifting`. */
-  readonly mu?: number;
+  /** Of flow models: what the size of the image does to the walk. @default nothing */
+  readonly shift?: Partial<FlowShift>;
 }
 
 const namesOfClasses: Readonly<Record<string, SamplerName>> = {
@@ -57,7 +57,7 @@ function wholeWalk(config: SchedulerConfig, options: SamplerOptions): Sampler {
     case 'euler':
       return euler(config, options.steps);
     case 'flow-match-euler':
-      return flowMatchEuler(config, options.steps, options.mu);
+      return flowMatchEuler(config, options.steps, options.shift);
   }
 }
 

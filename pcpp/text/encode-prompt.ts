@@ -15,6 +15,8 @@ export interface Prompt {
   readonly guided: boolean;
   /** SDXL only. */
   readonly framing: Framing;
+  /** The guidance scale of models that read it as an input. */
+  readonly guidance?: number;
 }
 
 /** What SDXL is told about the picture's size and place; pixels, vertical first. */
@@ -28,15 +30,26 @@ export interface Framing {
 export interface Conditioning {
   /** [N, L, D] for `encoder_hidden_states`. */
   readonly hidden: Tensor;
-  /** SDXL: [N, P] for `text_embeds`. SD3: for `pooled_projections`. */
+  /** SDXL: [N, P] for `text_embeds`. SD3 and Flux: for `pooled_projections`. */
   readonly pooled?: Tensor;
   /** SDXL: [N, 6] for `time_ids`. */
   readonly timeIds?: Tensor;
+  /** Flux: [L, 3] for `txt_ids`, the same for every entry. */
+  readonly textPositions?: Tensor;
+  /** Flux: [N] for `guidance`. */
+  readonly guidance?: Tensor;
+  /** What the sampler's timesteps are multiplied with. @default 1 */
+  readonly timestepScale?: number;
 }
 
 /** One entry of a batch of two. @param index 0: the negative one. */
-export const halfOf = ({ hidden, pooled, timeIds }: Conditioning, index: 0 | 1): Conditioning => ({
+export const halfOf = (
+  { hidden, pooled, timeIds, guidance, ...same }: Conditioning,
+  index: 0 | 1,
+): Conditioning => ({
+  ...same,
   hidden: takeBatch(hidden, index, index + 1),
+  ...(guidance ? { guidance: takeBatch(guidance, index, index + 1) } : {}),
   ...(pooled ? { pooled: takeBatch(pooled, index, index + 1) } : {}),
   ...(timeIds ? { timeIds: takeBatch(timeIds, index, index + 1) } : {}),
 });
@@ -86,6 +99,7 @@ export async function encodePrompt(model: Model, request: Prompt): Promise<Encod
       hidden: concatBatch(entries.map((entry) => entry.hidden)),
       ...(positive.pooled ? { pooled: concatBatch(entries.map((entry) => entry.pooled!)) } : {}),
       ...(kind === 'sdxl' ? { timeIds: timeIds(request.framing, entries.length) } : {}),
+      ...(kind === 'flux' ? fluxConditioning(positive.hidden, request.guidance) : {}),
     },
     unknownWords: [...new Set(entries.flatMap((entry) => entry.unknownWords))],
     cutTokens: Math.max(...entries.map((entry) => entry.cut)),
@@ -155,10 +169,35 @@ async function encodeThrice(model: Model, text: string): Promise<Encoded> {
   };
 }
 
+/** Flux: what T5 gives, and the pooled text of CLIP. */
+async function encodeForFlux(model: Model, text: string): Promise<Encoded> {
+  const first = await runEncoder(model, 'text_encoder', text);
+  const second = await runEncoder(model, 'text_encoder_2', text);
+  return {
+    hidden: floatOutput(second.outputs, 'last_hidden_state'),
+    pooled: floatOutput(first.outputs, 'pooler_output'),
+    unknownWords: first.unknownWords,
+    cut: second.cut,
+  };
+}
+
+/** What Flux is told besides: all words are at one place, and timesteps go from 1 to 0. @param hidden [N, L, D] */
+export const fluxConditioning = (
+  hidden: Tensor,
+  guidance: number | undefined,
+): Pick<Conditioning, 'textPositions' | 'guidance' | 'timestepScale'> => ({
+  textPositions: tensor([hidden.dims[1]!, 3]),
+  ...(guidance === undefined
+    ? {}
+    : { guidance: tensor([hidden.dims[0]!], new Float32Array(hidden.dims[0]!).fill(guidance)) }),
+  timestepScale: 1 / 1000,
+});
+
 const encoders: Readonly<Record<ModelKind, (model: Model, text: string) => Promise<Encoded>>> = {
   sd: encodeOnce,
   sdxl: encodeTwice,
   sd3: encodeThrice,
+  flux: encodeForFlux,
 };
 
 type Outputs = Parameters<typeof floatOutput>[0];

@@ -1,7 +1,7 @@
 /** Checks that a patch graph computes what the original graph computes, when nothing is stale. */
 
 import type { ExecutionContext } from 'ava';
-import { predictionOf, sampleFeeds } from '../../pcpp/engine/latent-tokens.js';
+import { predictionOf, sampleTensors } from '../../pcpp/engine/latent-tokens.js';
 import { StagedSessions } from '../../pcpp/engine/staged-sessions.js';
 import { feed, feedScalar, floatOutput } from '../../pcpp/model/feed.js';
 import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
@@ -93,10 +93,7 @@ async function runOriginal(
 ): Promise<Float32Array> {
   await using session = await Session.open(original);
   const [, , height, width] = nchw(sample);
-  const given: Record<string, Tensor> = {};
-  for (const [name, value] of Object.entries(sampleFeeds(graph, sample, [0, height]))) {
-    given[name] = tensor(value.dims, value.data as Float32Array);
-  }
+  const given: Record<string, Tensor> = { ...sampleTensors(graph, sample, [0, height]) };
   for (const [name, value] of Object.entries(conditioning)) {
     if (value.type === 'float32') given[name] = tensor(value.dims, value.data);
   }

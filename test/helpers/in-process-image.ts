@@ -6,6 +6,7 @@ import { type GenerationSettings, prepare } from '../../pcpp/engine/generation-s
 import { isGuided } from '../../pcpp/engine/guidance.js';
 import { PatchDenoiser } from '../../pcpp/engine/patch-denoiser.js';
 import { planImage, shapeOf } from '../../pcpp/engine/plan-image.js';
+import { samplerOf } from '../../pcpp/engine/sampler-of.js';
 import { SingleDevice } from '../../pcpp/engine/single-device.js';
 import { decodeLatents, type RgbImage, toRgb } from '../../pcpp/image/decode.js';
 import type { Model } from '../../pcpp/model/model.js';
@@ -16,7 +17,6 @@ import {
   type PatchGraph,
   type PatchGraphShape,
 } from '../../pcpp/rewrite/compile.js';
-import { createSampler } from '../../pcpp/samplers/create-sampler.js';
 import { concatRows, type Tensor } from '../../pcpp/tensor.js';
 import { encodePrompt, wholePicture } from '../../pcpp/text/encode-prompt.js';
 
@@ -74,14 +74,15 @@ export class ImageMaker {
     settings: GenerationSettings,
     patches: number,
   ): Promise<{ shares: readonly (DenoisePatch | SingleDevice)[]; periods: readonly PlanPeriod[] }> {
-    const { prompt, negativePrompt, guidanceScale, height, width, steps, sampler: name } = settings;
+    const { prompt, negativePrompt, guidanceScale, height, width } = settings;
     const { conditioning } = await encodePrompt(this.#model, {
       prompt,
       ...(negativePrompt === undefined ? {} : { negativePrompt }),
       guided: isGuided(guidanceScale),
       framing: wholePicture(height, width),
+      ...(settings.guidanceInput === undefined ? {} : { guidance: settings.guidanceInput }),
     });
-    const sampler = createSampler(this.#model.directory.scheduler, { steps, name });
+    const sampler = samplerOf(this.#model.directory, settings);
     if (settings.mode === 'single') {
       const session = await this.#model.denoiser();
       return { shares: [new SingleDevice(session, sampler, settings, conditioning)], periods: [] };

@@ -59,6 +59,8 @@ export interface SmallGraph {
   readonly initializers?: readonly TensorProto[];
   /** Of more inputs, float32, their axes; those of the latent are batch, height and width. @default none */
   readonly inputs?: Readonly<Record<string, readonly (number | string)[]>>;
+  /** Rows of a latent of one size alone. @default any */
+  readonly height?: number;
   /** @default 4 */
   readonly channels?: number;
   /** @default 17 */
@@ -67,7 +69,7 @@ export interface SmallGraph {
 
 /** From `sample` [N, C, H, W] to `out_sample`, batch, height and width open. */
 export function smallModel(graph: SmallGraph): OnnxModel {
-  const dims = ['batch', graph.channels ?? 4, 'height', 'width'];
+  const dims = ['batch', graph.channels ?? 4, graph.height ?? 'height', 'width'];
   const elementType = elementTypes.float32;
   const bytes = encodeModel({
     ir_version: 10,

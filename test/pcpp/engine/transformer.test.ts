@@ -1,14 +1,15 @@
-/** Stable Diffusion 3 from prompt to picture: how prompts are laid out, and every mode on real devices. */
+/** Stable Diffusion 3 and Flux from prompt to picture: how prompts are laid out, and every mode on real devices. */
 
 import test from 'ava';
-import { prepare } from '../../../pcpp/engine/generation-settings.js';
+import { describe, prepare } from '../../../pcpp/engine/generation-settings.js';
 import { openPipeline } from '../../../pcpp/index.js';
 import { ModelDirectory } from '../../../pcpp/model/directory.js';
 import { Model } from '../../../pcpp/model/model.js';
+import { tensor } from '../../../pcpp/tensor.js';
 import { encodePrompt, wholePicture } from '../../../pcpp/text/encode-prompt.js';
 import { startCluster } from '../../../runtime/index.js';
 import { goldenPath, maxAbsDifference } from '../../helpers/golden.js';
-import { sd3Copy } from '../../helpers/sd3-copy.js';
+import { fluxCopy, sd3Copy } from '../../helpers/transformer-copies.js';
 
 const prompt = 'a boat on a lake';
 
@@ -39,6 +40,29 @@ test('texts of both CLIPs lie side by side, padded with zeros, and T5 or zeros b
   }
 });
 
+test('Flux reads T5 and the pooled text of CLIP; its guidance scale is an input, and no batch of two', async (t) => {
+  await using model = Model.open(fluxCopy());
+  const framing = wholePicture(128, 128);
+  const { conditioning } = await encodePrompt(model, {
+    prompt,
+    guided: false,
+    framing,
+    guidance: 2,
+  });
+  t.deepEqual(conditioning.hidden.dims, [1, 77, 24]);
+  t.deepEqual(conditioning.pooled!.dims, [1, 20]);
+  t.deepEqual(conditioning.textPositions, tensor([77, 3]));
+  t.deepEqual(conditioning.guidance, tensor([1], Float32Array.of(2)));
+  t.is(conditioning.timestepScale, 1 / 1000);
+
+  const settings = prepare({ prompt, width: 128, height: 128 }, model.directory);
+  t.like(settings, { guidanceScale: 1, guidanceInput: 3.5 });
+  // A picture's settings are a request that makes it again.
+  const { prompt: _, ...request } = JSON.parse(describe(settings)['Settings']!);
+  t.is(request.guidanceScale, 3.5);
+  t.deepEqual(prepare({ ...request, prompt }, model.directory).guidanceInput, 3.5);
+});
+
 test('a directory without text encoders and decoder makes no pictures, and says what it lacks', (t) => {
   const model = ModelDirectory.open(goldenPath('models/tiny-sd3'));
   t.throws(() => prepare({ prompt }, model), {
@@ -59,23 +83,25 @@ test('a picture larger than the positions that the transformer knows is refused'
 
 test.serial('every mode makes the picture, and sync that of one device', async (t) => {
   await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
-  await using pipeline = await openPipeline(local.cluster, { model: sd3Copy() });
-  const request = { prompt, width: 128, height: 192, steps: 6, seed: 5, warmupSteps: 2 } as const;
-  const make = async (mode: 'single' | 'sync' | 'distrifusion' | 'pcpp') =>
-    await pipeline.generate({ ...request, mode }).result;
-  const single = await make('single');
-  const sync = await make('sync');
-  const most = single.latent.data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  t.true(maxAbsDifference(sync.latent.data, single.latent.data) < 1e-4 * most);
-  for (const mode of ['distrifusion', 'pcpp'] as const) {
-    const made = await make(mode);
-    t.deepEqual(made.bounds, [0, 12, 24]);
-    const distance = maxAbsDifference(made.latent.data, single.latent.data);
-    t.true(distance > 0 && distance < most, `${mode}: ${distance} of ${most}`);
-    const { total } = made.forecast!;
-    t.deepEqual(
-      made.steps.map(({ borderBytes }) => borderBytes),
-      [0, 0, 0, total, total, total],
-    );
+  for (const root of [sd3Copy(), fluxCopy()]) {
+    await using pipeline = await openPipeline(local.cluster, { model: root });
+    const request = { prompt, width: 128, height: 192, steps: 6, seed: 5, warmupSteps: 2 } as const;
+    const make = async (mode: 'single' | 'sync' | 'distrifusion' | 'pcpp') =>
+      await pipeline.generate({ ...request, mode }).result;
+    const single = await make('single');
+    const sync = await make('sync');
+    const most = single.latent.data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+    t.true(maxAbsDifference(sync.latent.data, single.latent.data) < 1e-4 * most);
+    for (const mode of ['distrifusion', 'pcpp'] as const) {
+      const made = await make(mode);
+      t.deepEqual(made.bounds, [0, 12, 24]);
+      const distance = maxAbsDifference(made.latent.data, single.latent.data);
+      t.true(distance > 0 && distance < most, `${mode}: ${distance} of ${most}`);
+      const { total } = made.forecast!;
+      t.deepEqual(
+        made.steps.map(({ borderBytes }) => borderBytes),
+        [0, 0, 0, total, total, total],
+      );
+    }
   }
 });

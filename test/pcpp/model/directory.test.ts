@@ -14,6 +14,7 @@ test('a Stable Diffusion directory', (t) => {
     latentChannels: 4,
     latentMultiple: 8,
     latentLimit: null,
+    guidance: 'batch',
     textFeatures: 8,
     sampleSize: [64, 64],
   });
@@ -38,6 +39,7 @@ test('a Stable Diffusion 3 directory, of which only the transformer is there', (
     latentChannels: 4,
     latentMultiple: 2,
     latentLimit: 48,
+    guidance: 'batch',
     textFeatures: 24,
     sampleSize: [32, 32],
   });
@@ -46,6 +48,23 @@ test('a Stable Diffusion 3 directory, of which only the transformer is there', (
   t.is(model.sizeMultiple, 16);
   t.is(model.textLength('text_encoder_3'), 256);
   t.deepEqual(model.missingParts, ['text_encoder', 'text_encoder_2', 'vae_decoder']);
+});
+
+test('a Flux directory: tokens of two rows and columns, guided by an input', (t) => {
+  const model = ModelDirectory.open(goldenPath('models/tiny-flux'));
+  t.deepEqual(model.denoiser, {
+    latentChannels: 4,
+    latentMultiple: 2,
+    latentLimit: null,
+    guidance: 'input',
+    textFeatures: 24,
+    sampleSize: [128, 128],
+  });
+  t.deepEqual(model.defaults, { steps: 20, guidanceScale: 3.5, width: 1024, height: 1024 });
+  t.is(model.textLength('text_encoder_2'), 512);
+  const config = { in_channels: 64, patch_size: 1, joint_attention_dim: 8, guidance_embeds: false };
+  const changed = modelCopy(goldenPath('models/tiny-flux'), { 'transformer/config.json': config });
+  t.is(ModelDirectory.open(changed).denoiser.guidance, 'none');
 });
 
 test('the shipped model brings its own defaults', (t) => {
@@ -108,10 +127,10 @@ const broken: readonly (readonly [
   ['an index without class', { 'model_index.json': {} }, () => 0, 'E_MODEL_CONFIG', /_class_name/],
   [
     'another pipeline',
-    { 'model_index.json': { _class_name: 'FluxPipeline' } },
+    { 'model_index.json': { _class_name: 'PixArtSigmaPipeline' } },
     () => 0,
     'E_MODEL_CONFIG',
-    /FluxPipeline.*supported are StableDiffusionPipeline/,
+    /PixArtSigmaPipeline.*supported are StableDiffusionPipeline/,
   ],
   [
     'no UNet',

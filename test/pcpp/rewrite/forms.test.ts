@@ -436,6 +436,14 @@ const forms: readonly Form[] = [
     initializers: tableWeights,
   },
   {
+    name: 'a table of constants, in a model that was exported for one height',
+    borders: 0,
+    norms: 0,
+    height,
+    nodes: [node('Mul', ['fixed', 'sample'], ['out_sample'])],
+    initializers: [weight('fixed', [height, 1], 13)],
+  },
+  {
     name: 'joint attention, the text behind the image, taken apart by slices',
     borders: 2,
     hiddenBorders: 1,

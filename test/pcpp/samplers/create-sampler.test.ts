@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { PcppError, type PcppErrorCode } from '../../../pcpp/errors.js';
 import { createSampler } from '../../../pcpp/samplers/create-sampler.js';
+import { shiftOfSize } from '../../../pcpp/samplers/flow-match-euler.js';
 import { type SamplerName, samplerNames } from '../../../pcpp/samplers/sampler.js';
 import type { SchedulerConfig } from '../../../pcpp/samplers/scheduler-config.js';
 import { concatRows, type Tensor, takeRows, tensor } from '../../../pcpp/tensor.js';
@@ -159,3 +160,13 @@ for (const name of samplerNames) {
     t.is(t.throws(step, { instanceOf: PcppError }).code, 'E_SHAPE');
   });
 }
+
+test('the shift of a flow model lies on a line between two sizes', (t) => {
+  const dynamic = { ...flow, use_dynamic_shifting: true };
+  t.is(shiftOfSize(flow, 4096), undefined);
+  t.is(shiftOfSize(dynamic, 256), 0.5);
+  t.is(shiftOfSize(dynamic, 4096), 1.15);
+  t.true(Math.abs(shiftOfSize(dynamic, 64)! - 0.4675) < 1e-12);
+  const even = createSampler(dynamic, { steps: 8, shift: { mu: 0.4675, even: true } });
+  t.true(Math.abs(even.timesteps.at(-1)! - 185.6677) < 1e-3);
+});

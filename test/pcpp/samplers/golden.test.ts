@@ -35,7 +35,7 @@ for (const entry of cases) {
     const { mu } = entry.set_timesteps_kwargs;
     const sampler = createSampler(entry.scheduler, {
       steps: entry.num_inference_steps,
-      ...(mu === undefined ? {} : { mu }),
+      ...(mu === undefined ? {} : { shift: { mu } }),
     });
     const get = (kind: string): Float32Array => floats(tensors, `${entry.name}/${kind}`);
     const scale = entry.max_abs_sample;
