@@ -23,7 +23,7 @@ import {
   parseRequest,
   type RowShares,
 } from './generation-request.js';
-import { isGuided } from './guidance.js';
+import { guidanceOf, isGuided } from './guidance.js';
 import { samplerOf } from './sampler-of.js';
 
 /** Plain data: it may be sent to every device of a job. */
@@ -118,9 +118,8 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const evaluations = walk.timesteps.length;
   const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
-  const { guidance } = model.denoiser;
-  const wantedGuidance = asked.guidanceScale ?? model.defaults.guidanceScale;
-  const guidanceScale = guidance === 'batch' ? wantedGuidance : 1;
+  const guidance = guidanceOf(asked, model);
+  const { guidanceScale } = guidance;
   if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
   if (asked.cfgInterleaved && displaced) {
     checkTurns(guidanceScale, asked.borderAge, asked.cfgParallel);
@@ -137,8 +136,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     skippedSteps,
     evaluations,
     seed: asked.seed,
-    guidanceScale,
-    ...(guidance === 'input' ? { guidanceInput: wantedGuidance } : {}),
+    ...guidance,
     sampler,
     mode,
     borderFraction: mode === 'pcpp' ? asked.borderFraction : 1,

@@ -62,6 +62,10 @@ test('Flux reads T5 and the pooled text of CLIP; its guidance scale is an input,
   const { prompt: _, ...request } = JSON.parse(describe(settings)['Settings']!);
   t.is(request.guidanceScale, 3.5);
   t.deepEqual(prepare({ ...request, prompt }, model.directory).guidanceInput, 3.5);
+  t.throws(() => prepare({ prompt, cfgParallel: true }, model.directory), {
+    code: 'E_OPTION',
+    message: /reads its guidance scale as an input/,
+  });
 });
 
 test('a directory without text encoders and decoder makes no pictures, and says what it lacks', (t) => {
