@@ -148,7 +148,7 @@ function sharedSource(
  * than [N, heads, D, L], where a token lies in N * heads * D places. Best of all before a text joins the image.
  */
 function handiest(found: Propagation, oracle: Oracle, way: Way): string {
-  const isJoint = (value: string): boolean => (found.tags.get(value) as RowTag).text !== undefined;
+  const hasText = (value: string): boolean => (found.tags.get(value) as RowTag).text !== undefined;
   const pieces = (value: string): number => {
     const tag = found.tags.get(value) as RowTag;
     return product(oracle.shapes.get(value)!.slice(0, tag.axis));
@@ -158,8 +158,8 @@ function handiest(found: Propagation, oracle: Oracle, way: Way): string {
     if (isProjection(step)) break;
     const value = way.values[index + 1]!;
     const [from, to] = [value, best].map((name) => tokenSize(found, oracle, name));
-    const isHandier = isJoint(value) ? pieces(value) < pieces(best) : isJoint(best);
-    if (from === to && (isHandier || pieces(value) < pieces(best))) best = value;
+    const isHandier = pieces(value) < pieces(best) || (hasText(best) && !hasText(value));
+    if (from === to && isHandier) best = value;
   }
   return best;
 }
