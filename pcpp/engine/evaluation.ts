@@ -58,7 +58,7 @@ export function denoiserFeeds(
   timestep: number,
   conditioning: Conditioning,
 ): Readonly<Record<string, Value>> {
-  const { hidden, pooled, timeIds, textPositions, guidance, timestepScale = 1 } = conditioning;
+  const { hidden, pooled, timeIds, textPositions, timestepScale = 1 } = conditioning;
   const names = namesOf(session);
   const given: Record<string, Tensor | undefined> = {
     ...sampleTensors(names, sample, [0, nchw(sample)[2]]),
@@ -66,7 +66,8 @@ export function denoiserFeeds(
     [names.pooled]: pooled,
     time_ids: timeIds,
     txt_ids: textPositions,
-    guidance,
+    guidance: conditioning.guidance,
+    timestep_cond: conditioning.guidanceEmbedding,
   };
   const feeds = Object.entries(given).flatMap(([name, values]) =>
     values ? [[name, feed(inputPort(session, name), values)] as const] : [],
@@ -79,14 +80,15 @@ export function denoiserFeeds(
 
 /** The same inputs as a patch graph has them: always in float32. It takes those that it knows. */
 export function conditioningValues(conditioning: Conditioning): Values {
-  const { hidden, pooled, timeIds, textPositions, guidance } = conditioning;
+  const { hidden, pooled, timeIds, textPositions } = conditioning;
   const given: Record<string, Tensor | undefined> = {
     encoder_hidden_states: hidden,
     [unet.pooled]: pooled,
     [transformer.pooled]: pooled,
     time_ids: timeIds,
     txt_ids: textPositions,
-    guidance,
+    guidance: conditioning.guidance,
+    timestep_cond: conditioning.guidanceEmbedding,
   };
   return Object.fromEntries(
     Object.entries(given).flatMap(([name, values]) =>

@@ -27,6 +27,8 @@ export interface DenoiserConfig {
    * How it is guided: by a batch of two, by the guidance scale as an input, or, if it was distilled further, not at all.
    */
   readonly guidance: 'batch' | 'input' | 'none';
+  /** Features that the guidance scale comes in as an input; absent: as the number that it is. */
+  readonly guidanceFeatures?: number;
   /** D of `encoder_hidden_states` [N, L, D]. */
   readonly textFeatures: number;
   /** Latent height and width of training, where the file knows it. */
@@ -55,6 +57,7 @@ export interface ModelDefaults {
 /** Pipeline classes of model_index.json; optimum writes them with a prefix. */
 const kinds: Readonly<Record<string, ModelKind>> = {
   StableDiffusionPipeline: 'sd',
+  LatentConsistencyModelPipeline: 'sd',
   StableDiffusionXLPipeline: 'sdxl',
   StableDiffusion3Pipeline: 'sd3',
   FluxPipeline: 'flux',
@@ -86,9 +89,7 @@ const unet = z.looseObject({
   block_out_channels: z.array(positive).min(1),
   cross_attention_dim: positive,
   sample_size: z.union([positive, z.tuple([positive, positive])]).nullish(),
-  time_cond_proj_dim: z
-    .null('models that take the guidance scale as an input (LCM) are not supported')
-    .optional(),
+  time_cond_proj_dim: positive.nullish(),
   class_embed_type: z.null().optional(),
   encoder_hid_dim_type: z.null().optional(),
 });
@@ -102,11 +103,12 @@ export function unetConfigOf(json: unknown, path: string): DenoiserConfig {
       `${path}: in_channels ${values.in_channels} and out_channels ${values.out_channels} differ: inpainting and editing models are not supported`,
     );
   }
+  const features = values.time_cond_proj_dim;
   return {
     latentChannels: values.in_channels,
     latentMultiple: 2 ** (values.block_out_channels.length - 1),
     latentLimit: null,
-    guidance: 'batch',
+    ...(features ? { guidance: 'input', guidanceFeatures: features } : { guidance: 'batch' }),
     textFeatures: values.cross_attention_dim,
     sampleSize: bothSides(values.sample_size),
   };
@@ -199,6 +201,9 @@ const guidanceScales: Readonly<Record<ModelKind, number>> = {
   flux: 3.5,
 };
 
+/** What latent consistency models were distilled for. */
+const consistency = { steps: 4, guidanceScale: 8.5 };
+
 const recommended = z.strictObject({
   steps: positive.optional(),
   guidanceScale: z.number().nonnegative().optional(),
@@ -216,14 +221,18 @@ export function modelDefaultsOf(
   json: unknown,
   path: string,
   kind: ModelKind,
-  { sampleSize }: DenoiserConfig,
+  { sampleSize, guidanceFeatures }: DenoiserConfig,
   pixelsPerRow: number,
 ): ModelDefaults {
   const own = parseFile(recommended, json ?? {}, path);
   const [rows, columns] = sampleSize ?? [null, null];
+  const usual =
+    guidanceFeatures === undefined
+      ? { steps: 20, guidanceScale: guidanceScales[kind] }
+      : consistency;
   return {
-    steps: own.steps ?? 20,
-    guidanceScale: own.guidanceScale ?? guidanceScales[kind],
+    steps: own.steps ?? usual.steps,
+    guidanceScale: own.guidanceScale ?? usual.guidanceScale,
     width: own.width ?? (columns && columns * pixelsPerRow),
     height: own.height ?? (rows && rows * pixelsPerRow),
   };

@@ -6,6 +6,7 @@ import { dpmSolver } from './dpm-solver.js';
 import { euler } from './euler.js';
 import { eulerAncestral } from './euler-ancestral.js';
 import { type FlowShift, flowMatchEuler } from './flow-match-euler.js';
+import { lcm } from './lcm.js';
 import { pndm } from './pndm.js';
 import { type Sampler, type SamplerName, samplerNames, startingAt } from './sampler.js';
 import type { SchedulerConfig } from './scheduler-config.js';
@@ -27,6 +28,7 @@ const namesOfClasses: Readonly<Record<string, SamplerName>> = {
   EulerDiscreteScheduler: 'euler',
   EulerAncestralDiscreteScheduler: 'euler-ancestral',
   DPMSolverMultistepScheduler: 'dpm-solver++',
+  LCMScheduler: 'lcm',
   FlowMatchEulerDiscreteScheduler: 'flow-match-euler',
 };
 
@@ -54,6 +56,8 @@ function wholeWalk(config: SchedulerConfig, options: SamplerOptions): Sampler {
       return eulerAncestral(config, options.steps);
     case 'dpm-solver++':
       return dpmSolver(config, options.steps);
+    case 'lcm':
+      return lcm(config, options.steps);
     case 'euler':
       return euler(config, options.steps);
     case 'flow-match-euler':

@@ -50,6 +50,7 @@ export type SamplerName =
   | 'euler'
   | 'euler-ancestral'
   | 'dpm-solver++'
+  | 'lcm'
   | 'flow-match-euler';
 
 export const samplerNames: readonly SamplerName[] = [
@@ -58,6 +59,7 @@ export const samplerNames: readonly SamplerName[] = [
   'euler',
   'euler-ancestral',
   'dpm-solver++',
+  'lcm',
   'flow-match-euler',
 ];
 

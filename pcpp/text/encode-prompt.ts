@@ -3,6 +3,7 @@
 import { PcppError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import { concatBatch, type Tensor, takeBatch, tensor } from '../tensor.js';
+import { guidanceEmbedding } from './guidance-embedding.js';
 import { encoders, zerosLike } from './text-encoders.js';
 
 export interface Prompt {
@@ -36,6 +37,8 @@ export interface Conditioning {
   readonly textPositions?: Tensor;
   /** Flux: [N] for `guidance`. */
   readonly guidance?: Tensor;
+  /** Latent consistency models: [1, F] for `timestep_cond`. */
+  readonly guidanceEmbedding?: Tensor;
   /** What the sampler's timesteps are multiplied with. @default 1 */
   readonly timestepScale?: number;
 }
@@ -76,7 +79,7 @@ export async function encodePrompt(model: Model, request: Prompt): Promise<Encod
     entries.unshift(negative);
   }
   const dim = positive.hidden.dims.at(-1);
-  const wanted = model.directory.denoiser.textFeatures;
+  const { textFeatures: wanted, guidanceFeatures } = model.directory.denoiser;
   if (dim !== wanted) {
     throw new PcppError(
       'E_MODEL_CONFIG',
@@ -88,6 +91,9 @@ export async function encodePrompt(model: Model, request: Prompt): Promise<Encod
       hidden: concatBatch(entries.map((entry) => entry.hidden)),
       ...(positive.pooled ? { pooled: concatBatch(entries.map((entry) => entry.pooled!)) } : {}),
       ...(kind === 'sdxl' ? { timeIds: timeIds(request.framing, entries.length) } : {}),
+      ...(request.guidance !== undefined && guidanceFeatures !== undefined
+        ? { guidanceEmbedding: guidanceEmbedding(request.guidance, guidanceFeatures) }
+        : {}),
       ...(kind === 'flux' ? fluxConditioning(positive.hidden, request.guidance) : {}),
     },
     unknownWords: [...new Set(entries.flatMap((entry) => entry.unknownWords))],

@@ -161,13 +161,6 @@ const broken: readonly (readonly [
     /in_channels/,
   ],
   [
-    'a UNet with another condition',
-    { 'unet/config.json': { ...unet, time_cond_proj_dim: 256 } },
-    (model) => model.denoiser,
-    'E_MODEL_CONFIG',
-    /time_cond_proj_dim: .*guidance scale as an input \(LCM\) are not supported/,
-  ],
-  [
     'another autoencoder',
     { 'vae_decoder/config.json': { ...vae, _class_name: 'AutoencoderTiny' } },
     (model) => model.vae,
