@@ -14,6 +14,7 @@ import type {
   TaskRun,
 } from '../observe/reports.js';
 import { DriverStore } from '../store/driver-store.js';
+import { SharedLending } from '../store/shared-lending.js';
 import { tokenFile } from '../token.js';
 import { ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
@@ -134,6 +135,7 @@ export class Cluster extends ClusterClient implements AsyncDisposable {
       token,
       ...tlsOf(address, tls ?? (address.startsWith('wss:') ? knownAuthorities() : {})),
       revive: () => revive,
+      lending: (own) => new SharedLending(own),
       events: {
         message: (from, message) => {
           if (message.kind === 'job.over') from.close(message.why);

@@ -1,9 +1,9 @@
 /**
- * Memory that several processes of one machine see: a file under /dev/shm, mapped. It is mapped once a process and stays so
+ * Memory that several processes of one machine see: a file under /dev/shm, mapped. It is mapped once a process. That of a store stays so
  * until the process ends, because a view of it may live anywhere; what is given back is only used again.
  */
 
-import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { markAsUntransferable } from 'node:worker_threads';
 import { messageOf } from '../errors.js';
@@ -19,6 +19,8 @@ interface Native {
     fd: number,
     from: number,
   ) => bigint;
+  readonly memcpy: (to: bigint, from: Uint8Array, bytes: number) => unknown;
+  readonly munmap: (at: bigint, bytes: number) => number;
   readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
   readonly flock: (fd: number, operation: number) => number;
   /** Corrects what V8 takes for this process's own memory, by so many bytes; undefined where that cannot be done. */
@@ -31,6 +33,10 @@ const readWrite = 3;
 const shared = 0x4001;
 const lockNow = 6;
 const populateWrite = 23;
+/** FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE. */
+const punchHole = 3;
+/** O_TMPFILE, with the flag by which older kernels refuse it: a file without a name, gone with the last process that has it. */
+const nameless = constants.O_RDWR | constants.O_DIRECTORY | 0o20000000;
 /**
  * V8 takes a view for memory of this process, and would look for garbage, step by step beside the work, after every 64 MiB
  * of them: that costs more than copying. So views do not count for it, and garbage is looked for here, at one go, after
@@ -60,6 +66,10 @@ function load(): Native | string {
       mmap: libc.func(
         'void *mmap(void *at, size_t bytes, int prot, int flags, int fd, int64_t from)',
       ) as Native['mmap'],
+      memcpy: libc.func(
+        'void *memcpy(void *to, const void *from, size_t bytes)',
+      ) as Native['memcpy'],
+      munmap: libc.func('int munmap(void *at, size_t bytes)') as Native['munmap'],
       fallocate: libc.func(
         'int fallocate(int fd, int mode, int64_t from, int64_t bytes)',
       ) as Native['fallocate'],
@@ -148,7 +158,20 @@ export class SharedMemory {
 
   /** New memory, which nothing is reserved for yet; or in words why there is none. */
   static create(file: string, bytes: number): SharedMemory | string {
-    return SharedMemory.#open(file, 'wx+', (fd, lib) => {
+    return SharedMemory.#make(file, 'wx+', bytes);
+  }
+
+  /**
+   * The same without a name: others open it by the file that this process has open, and it is gone when nobody has it mapped.
+   *
+   * @param folder On the file system that it shall be of.
+   */
+  static createNameless(folder: string, bytes: number): SharedMemory | string {
+    return SharedMemory.#make(folder, nameless, bytes);
+  }
+
+  static #make(file: string, flags: string | number, bytes: number): SharedMemory | string {
+    return SharedMemory.#open(file, flags, (fd, lib) => {
       ftruncateSync(fd, bytes);
       return new SharedMemory(lib, file, bytes, fd, true);
     });
@@ -166,7 +189,7 @@ export class SharedMemory {
 
   static #open(
     file: string,
-    flags: string,
+    flags: string | number,
     make: (fd: number, lib: Native) => SharedMemory,
   ): SharedMemory | string {
     const lib = native();
@@ -183,9 +206,7 @@ export class SharedMemory {
 
   /** The bytes themselves; they must stay the caller's as long as the view lives. */
   view(offset: number, bytes: number): ArrayBuffer {
-    if (offset < 0 || bytes < 0 || offset + bytes > this.bytes) {
-      throw new RangeError(`${bytes} bytes at ${offset} are outside of ${this.file}`);
-    }
+    this.#requireInside(offset, bytes);
     const view = this.#lib.koffi.view(this.#base + BigInt(offset), bytes);
     // Moved to another thread, its memory would outlive what watches over it.
     markAsUntransferable(view);
@@ -199,6 +220,22 @@ export class SharedMemory {
     return view;
   }
 
+  /** Of the process that made it. */
+  get fd(): number | undefined {
+    return this.#fd;
+  }
+
+  /** Without a view, which would be garbage at once. */
+  write(offset: number, bytes: Uint8Array): void {
+    this.#requireInside(offset, bytes.byteLength);
+    this.#lib.memcpy(this.#base + BigInt(offset), bytes, bytes.byteLength);
+  }
+
+  #requireInside(offset: number, bytes: number): void {
+    if (offset >= 0 && bytes >= 0 && offset + bytes <= this.bytes) return;
+    throw new RangeError(`${bytes} bytes at ${offset} are outside of ${this.file}`);
+  }
+
   /** Make sure that there is memory behind these bytes: a write to a full /dev/shm would end the process. */
   reserve(offset: number, bytes: number): boolean {
     return this.#fd !== undefined && this.#lib.fallocate(this.#fd, 0, offset, bytes) === 0;
@@ -207,6 +244,16 @@ export class SharedMemory {
   /** Touch pages ahead of need, on another thread. */
   populate(offset: number, bytes: number, done: () => void): void {
     this.#lib.populate(this.#base + BigInt(offset), bytes, done);
+  }
+
+  /** Give the memory behind these bytes back to the machine; they read as zeros. */
+  release(offset: number, bytes: number): void {
+    if (this.#fd !== undefined) this.#lib.fallocate(this.#fd, punchHole, offset, bytes);
+  }
+
+  /** Ends the mapping: no view may be left. */
+  unmap(): void {
+    this.#lib.munmap(this.#base, this.bytes);
   }
 
   /** The mapping stays: views may live. */

@@ -1,4 +1,4 @@
-/** The memory of one store: made when the first object comes, touched a little ahead of need, shared out in ranges. */
+/** Memory of one store, or that a process lends: made when first needed, touched a little ahead of need, shared out in ranges. */
 
 import { statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -19,7 +19,8 @@ const minBytes = 128 * 2 ** 20;
 const maxAheadBytes = 64 * 2 ** 20;
 
 export interface StoreMemoryOptions {
-  readonly folder: string;
+  /** @default none: it has no name, and no view of it is given out in this process */
+  readonly folder?: string;
   /** @default 30 % of this machine's memory */
   readonly bytes?: number | undefined;
   /** Told once if there is no shared memory, with the reason. */
@@ -90,6 +91,25 @@ export class StoreMemory {
     return new Uint8Array(this.#opened!.memory.view(offset, bytes));
   }
 
+  write(offset: number, bytes: Uint8Array): void {
+    this.#opened!.memory.write(offset, bytes);
+  }
+
+  /** Gives all of it back to the machine, if nothing is taken. */
+  trim(): void {
+    const opened = this.#opened;
+    if (!opened || opened.pool.used > 0 || opened.reserved === 0) return;
+    opened.memory.release(0, Math.max(opened.reserved, opened.populated));
+    opened.reserved = 0;
+    opened.populated = 0;
+  }
+
+  /** How others open it, if it has no name; undefined where there is none. */
+  get openFile(): { readonly fd: number; readonly bytes: number } | undefined {
+    const memory = this.#open()?.memory;
+    return memory?.fd === undefined ? undefined : { fd: memory.fd, bytes: memory.bytes };
+  }
+
   rangeOf(offset: number, bytes: number): MemoryRange {
     const { file, bytes: size } = this.#opened!.memory;
     return { file, size, offset, bytes };
@@ -98,6 +118,7 @@ export class StoreMemory {
   close(): void {
     this.#isClosed = true;
     this.#opened?.memory.close();
+    if (this.#options.folder === undefined) this.#opened?.memory.unmap();
     this.#opened = undefined;
     this.#remove?.();
   }
@@ -124,6 +145,7 @@ export class StoreMemory {
       if (size < Math.min(bytes, minBytes)) {
         return `${sharedRoot()} has ${Math.floor((bavail * bsize) / 2 ** 20)} MiB free; give it more (docker run --shm-size)`;
       }
+      if (folder === undefined) return SharedMemory.createNameless(sharedRoot(), size);
       this.#remove = makeLockedFolder(folder);
       return SharedMemory.create(join(folder, memoryName), size);
     } catch (error) {

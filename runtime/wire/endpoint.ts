@@ -22,6 +22,7 @@ import {
   welcomeHeader,
 } from './handshake.js';
 import { guardHttp, type HttpHandler } from './http.js';
+import type { Lending } from './lending.js';
 import { memoryLoop } from './link.js';
 import { authenticated, Listener, refuse } from './listener.js';
 import type { Message, MessageOf, Role } from './messages.js';
@@ -57,6 +58,8 @@ export interface EndpointOptions {
   readonly handshakeMs?: number;
   /** Answers plain HTTP requests that show the token. @default none is answered */
   readonly http?: HttpHandler;
+  /** Lends memory to processes of this machine for large segments of messages. @default all go over the link */
+  readonly lending?: (endpoint: Endpoint) => Lending;
   /** Encrypt links over TCP, and dial none that are not. @default plain */
   readonly tls?: TlsOptions;
 }
@@ -76,6 +79,7 @@ export class Endpoint {
   readonly #dialling = new Set<ProcessId>();
   readonly #redials = new Set<AbortController>();
   readonly #listener: Listener;
+  readonly #lending: Lending | undefined;
   readonly #tls: Tls | undefined;
   readonly #sockets = new WebSocketServer({
     noServer: true,
@@ -99,6 +103,7 @@ export class Endpoint {
       ...(this.#tls ? { tls: this.#tls.server() } : {}),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });
+    this.#lending = options.lending?.(this);
     this.#sockets.on('headers', (headers) => {
       headers.push(`${welcomeHeader}: ${encodeHello(this.hello)}`);
     });
@@ -120,6 +125,11 @@ export class Endpoint {
 
   roleOf(peer: Peer): Role | undefined {
     return this.#hellos.get(peer)?.role;
+  }
+
+  /** Whether a peer is another process of this machine, as far as names tell. */
+  isNear(peer: Peer): boolean {
+    return this.#hellos.get(peer)?.machine === machine;
   }
 
   /**
@@ -222,6 +232,7 @@ export class Endpoint {
     this.#closed = true;
     for (const redial of this.#redials) redial.abort();
     for (const peer of [...this.#peers.values()]) peer.close(why, isMeant);
+    this.#lending?.close();
     await this.#listener.close();
     this.#sockets.close();
     if (this.#address?.unix) rmSync(this.#address.unix, { force: true });
@@ -233,21 +244,35 @@ export class Endpoint {
       process,
       `${role} ${process}`,
       {
-        message: (from, message) => events.message(from, message),
+        message: (from, message) => {
+          if (!this.#serveLending(from, message)) events.message(from, message);
+        },
         ...(events.latest ? { latest: events.latest } : {}),
         ...more,
         closed: (from, why) => {
           if (this.#peers.get(process) === from) this.#peers.delete(process);
           events.left?.(from, why);
+          this.#lending?.left(from);
           this.#hellos.delete(from);
         },
       },
       (from) => this.#options.revive?.(from) ?? ((ref) => ref),
-      // Answers to an earlier head are not taken for answers to this one.
-      1 + (this.hello.epoch ?? 0) * 2 ** 32,
+      {
+        // Answers to an earlier head are not taken for answers to this one.
+        firstId: 1 + (this.hello.epoch ?? 0) * 2 ** 32,
+        ...(this.#lending ? { lending: this.#lending } : {}),
+      },
     );
     this.#peers.set(process, peer);
     return peer;
+  }
+
+  #serveLending(from: Peer, message: Message): boolean {
+    if (this.#lending?.serve(from, message)) return true;
+    if (message.kind !== 'lent.offer') return message.kind === 'lent.back';
+    // A process that borrows nothing says so.
+    from.send({ kind: 'reply', id: message.id, value: null });
+    return true;
   }
 
   /**

@@ -246,6 +246,24 @@ export type ToStore =
   /** What is in it. */
   | { readonly kind: 'store.list'; readonly id: number };
 
+/** Between processes of one machine, of memory in which they hand large segments of messages to each other. */
+export type LendMessage =
+  /** Map this memory. Answered with who has done so, and what it looks at there already, or null if it cannot. */
+  | {
+      readonly kind: 'lent.offer';
+      readonly id: number;
+      /** It is open in the sender: /proc/PID/fd/FD. */
+      readonly pid: number;
+      readonly fd: number;
+      /** Of the whole memory. */
+      readonly bytes: number;
+      /** What is written at `at`: other memory must not be taken for it. */
+      readonly mark: string;
+      readonly at: number;
+    }
+  /** The receiver looks at these ranges no more. */
+  | { readonly kind: 'lent.back'; readonly offsets: readonly number[] };
+
 /** Head → agent. */
 export type ToAgent =
   | {
@@ -323,6 +341,7 @@ export type Message =
   | JobMessage
   | ToOwner
   | ToStore
+  | LendMessage
   | ToAgent
   | HostMessage
   | ObserveMessage;

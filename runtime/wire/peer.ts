@@ -8,6 +8,7 @@ import { LinkLostError, messageOf, RuntimeError, toWireError } from '../errors.j
 import type { ProcessId } from '../ids.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import { LatestLane, type LatestTraffic } from './latest-lane.js';
+import type { Borrow, Lend, Lending, LentRange } from './lending.js';
 import { type Lane, type Link, lanes } from './link.js';
 import type { Message, MessageOf } from './messages.js';
 import { aborted, isRequest, PendingAnswers, type RequestBody } from './pending.js';
@@ -48,6 +49,12 @@ export class Peer {
   readonly #revive: Revive;
   readonly #pending = new PendingAnswers();
   readonly #latest: LatestLane;
+  readonly #lending: Lending | undefined;
+  readonly #lend: Lend | undefined;
+  readonly #borrow: Borrow | undefined;
+  /** What the frame that is being encoded tells of. */
+  #lent: LentRange[] = [];
+  #lentBytes = 0;
   readonly #outbox: Record<Lane, Message[]> = {
     control: [],
     call: [],
@@ -67,9 +74,14 @@ export class Peer {
     name: string,
     events: PeerEvents,
     revive: (peer: Peer) => Revive,
-    firstId = 1,
+    { firstId = 1, lending }: { readonly firstId?: number; readonly lending?: Lending } = {},
   ) {
     this.#nextId = firstId;
+    this.#lending = lending;
+    if (lending) {
+      this.#lend = (segment) => this.#lendSegment(lending, segment);
+      this.#borrow = (range) => lending.borrow(this, range);
+    }
     this.process = process;
     this.name = name;
     this.#events = events;
@@ -84,6 +96,11 @@ export class Peer {
       this.traffic.latestPayloadBytes += segmentBytes(bytes);
       return true;
     });
+  }
+
+  /** Of segments that were lent to it so far, and did not go over the link. */
+  get lentBytes(): number {
+    return this.#lentBytes;
   }
 
   get closed(): boolean {
@@ -152,9 +169,9 @@ export class Peer {
    */
   tell(message: MessageOf<'tell'>): void {
     if (this.#closed !== undefined) return;
-    const bytes = encodeFrame([message]);
+    // What was said before comes first, also where there is only so much to lend.
     this.#flush();
-    this.#transmit(bytes, 'call');
+    this.#post([message], 'call');
   }
 
   /**
@@ -249,7 +266,7 @@ export class Peer {
       if (batch.length === 0) continue;
       this.#outbox[lane] = [];
       try {
-        this.#transmit(encodeFrame(batch), lane);
+        this.#post(batch, lane);
         this.counts.messagesOut += batch.length - 1;
       } catch {
         for (const message of batch) this.#sendAlone(message, lane);
@@ -260,7 +277,7 @@ export class Peer {
   /** One message of a batch cannot be sent: find it, and tell whoever waits for it. */
   #sendAlone(message: Message, lane: Lane): void {
     try {
-      this.#transmit(encodeFrame([message]), lane);
+      this.#post([message], lane);
     } catch (cause) {
       const error = cause as RuntimeError;
       const isAnswer = message.kind === 'reply' || message.kind === 'stream.item';
@@ -282,6 +299,28 @@ export class Peer {
     link?.close(error.message);
   }
 
+  /** @throws RuntimeError `E_ENCODE`, `E_BACKPRESSURE`. */
+  #post(messages: readonly Message[], lane: Lane): void {
+    // Parts of stored objects go to other machines.
+    const frame = encodeFrame(messages, lane === 'call' ? this.#lend : undefined);
+    const lent = this.#lent;
+    if (lent.length > 0) this.#lent = [];
+    try {
+      this.#transmit(frame, lane);
+    } catch (error) {
+      if (lent.length > 0) this.#lending?.unlend(this, lent);
+      throw error;
+    }
+    for (const { bytes } of lent) this.#lentBytes += bytes;
+  }
+
+  #lendSegment(lending: Lending, segment: Uint8Array): LentRange | undefined {
+    // One that is not linked yet may turn out to be anywhere.
+    const range = this.#link ? lending.lend(this, segment) : undefined;
+    if (range) this.#lent.push(range);
+    return range;
+  }
+
   #transmit(bytes: Uint8Array<ArrayBuffer>, lane: Lane): void {
     if (this.#link) {
       this.#link.send(bytes, lane);
@@ -295,7 +334,7 @@ export class Peer {
   #receive(frame: Uint8Array<ArrayBuffer>): void {
     this.counts.bytesIn += frame.byteLength;
     try {
-      for (const message of decodeFrame(frame, this.#revive)) {
+      for (const message of decodeFrame(frame, this.#revive, this.#borrow)) {
         this.counts.messagesIn++;
         this.#dispatch(message, frame);
       }

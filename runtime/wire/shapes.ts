@@ -155,6 +155,8 @@ const shapes: { readonly [Kind in MessageKind]: Shape<Kind> } = {
   'tasks.list': { id: count, limit: count },
   'told.kept': { id: count },
   'actor.note': { actor: text, note: text },
+  'lent.offer': { id: count, pid: count, fd: count, bytes: count, mark: text, at: count },
+  'lent.back': { offsets: listOf(count) },
 };
 
 const kinds = Object.keys(shapes) as MessageKind[];

@@ -4,11 +4,14 @@
  *
  * Layout of an encoded value, little endian:
  *   u32 header bytes | u32 segment count | u32 bytes of each segment | header | pad to 8 | segment | pad to 8 | ...
+ *
+ * A segment that was lent is not there itself: the highest bit of its bytes is set, and f64 offset, f64 bytes stand for it.
  */
 
 import { addExtension, Packr } from 'msgpackr';
 import { RuntimeError } from '../errors.js';
 import { ActorRef, type Address, ObjectLocator, ObjectPlace } from './address.js';
+import { type Borrow, type Lend, type LentRange, lentFrom } from './lending.js';
 import { MapEntries, withEntries } from './map-entries.js';
 import { newFrame } from './memory.js';
 import { findUnencodable } from './unencodable.js';
@@ -230,27 +233,58 @@ export function unpackValue(
 
 const align = (offset: number): number => (offset + 7) & ~7;
 
+/** In the table of a frame: what follows is not the segment but where it was lent. */
+const lentMark = 0x8000_0000;
+const lentBytes = 16;
+
 /**
  * @param named What error texts take paths from, if `value` itself would give strange ones.
+ * @param lend Takes large segments out of it. @default all stay in it
  * @throws RuntimeError `E_ENCODE` naming the path of what cannot be encoded.
  */
-export function encodeValue(value: unknown, named: unknown = value): Uint8Array<ArrayBuffer> {
+export function encodeValue(
+  value: unknown,
+  named: unknown = value,
+  lend?: Lend,
+): Uint8Array<ArrayBuffer> {
   const { header, segments } = packValue(value, named);
   const table = 8 + 4 * segments.length;
   let size = align(table + header.byteLength);
-  for (const segment of segments) size = align(size + segment.byteLength);
+  const lent = lend && lendLarge(segments, lend);
+  const partOf = (index: number): View => lent?.get(index) ?? segments[index]!;
+  segments.forEach((_, index) => {
+    size = align(size + partOf(index).byteLength);
+  });
   const bytes = newFrame(size);
   const words = new DataView(bytes.buffer, bytes.byteOffset);
   words.setUint32(0, header.byteLength, true);
   words.setUint32(4, segments.length, true);
   bytes.set(header, table);
   let offset = padded(bytes, table + header.byteLength);
-  segments.forEach((segment, index) => {
-    words.setUint32(8 + 4 * index, segment.byteLength, true);
-    bytes.set(new Uint8Array(segment.buffer, segment.byteOffset, segment.byteLength), offset);
-    offset = padded(bytes, offset + segment.byteLength);
+  segments.forEach((_, index) => {
+    const part = bytesOf(partOf(index));
+    const mark = lent?.has(index) ? lentMark : 0;
+    words.setUint32(8 + 4 * index, part.byteLength + mark, true);
+    bytes.set(part, offset);
+    offset = padded(bytes, offset + part.byteLength);
   });
   return bytes;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: View): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** What stands in the frame for each segment that was lent, by its place; undefined if none was. */
+function lendLarge(segments: readonly View[], lend: Lend): Map<number, View> | undefined {
+  let lent: Map<number, View> | undefined;
+  segments.forEach((segment, index) => {
+    if (segment.byteLength < lentFrom) return;
+    const range = lend(bytesOf(segment));
+    if (!range) return;
+    lent ??= new Map();
+    lent.set(index, Float64Array.of(range.offset, range.bytes));
+  });
+  return lent;
 }
 
 /** The next aligned offset; what is skipped is zeroed, lest it tell what was in memory before. */
@@ -263,9 +297,14 @@ function padded(bytes: Uint8Array, offset: number): number {
 /**
  * Typed arrays in the result are views on `bytes` where alignment allows, so `bytes` must not be reused.
  *
+ * @param borrow Finds segments that were lent. @default there are none
  * @throws RuntimeError `E_PROTOCOL` for anything that `encodeValue` did not write.
  */
-export function decodeValue(bytes: Uint8Array, revive: Revive = (ref) => ref): unknown {
+export function decodeValue(
+  bytes: Uint8Array,
+  revive: Revive = (ref) => ref,
+  borrow?: Borrow,
+): unknown {
   try {
     const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const headerBytes = words.getUint32(0, true);
@@ -275,15 +314,25 @@ export function decodeValue(bytes: Uint8Array, revive: Revive = (ref) => ref): u
     const segments: Uint8Array[] = [];
     let offset = align(table + headerBytes);
     for (let index = 0; index < count; index++) {
-      const length = words.getUint32(8 + 4 * index, true);
+      const word = words.getUint32(8 + 4 * index, true);
+      const isLent = word >= lentMark;
+      const length = isLent ? word - lentMark : word;
       if (offset + length > bytes.byteLength) throw new RangeError(`segment ${index} is cut off`);
-      segments.push(bytes.subarray(offset, offset + length));
+      const segment = bytes.subarray(offset, offset + length);
+      segments.push(isLent ? borrowed(segment, borrow) : segment);
       offset = align(offset + length);
     }
     return unpackValue(bytes.subarray(table, table + headerBytes), segments, revive);
   } catch (cause) {
     throw new RuntimeError('E_PROTOCOL', `not an encoded value: ${String(cause)}`, { cause });
   }
+}
+
+function borrowed(part: Uint8Array, borrow: Borrow | undefined): Uint8Array {
+  if (!borrow || part.byteLength !== lentBytes) throw new RangeError('a segment was not lent here');
+  const words = new DataView(part.buffer, part.byteOffset, lentBytes);
+  const range: LentRange = { offset: words.getFloat64(0, true), bytes: words.getFloat64(8, true) };
+  return borrow(range);
 }
 
 function viewOf(Class: ViewClass, segment: Uint8Array | undefined): View {

@@ -12,6 +12,7 @@ import { Objects } from '../object/objects.js';
 import type { HomeStore } from '../object/shared-values.js';
 import { HostWatch } from '../observe/host-watch.js';
 import type { HostTrace } from '../observe/reports.js';
+import { SharedLending } from '../store/shared-lending.js';
 import { type Address, ObjectLocator } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Message, MessageOf } from '../wire/messages.js';
@@ -55,6 +56,7 @@ export class Host {
       token: options.token,
       ...(options.tls ? { tls: options.tls } : {}),
       revive: () => this.#revive,
+      lending: (own) => new SharedLending(own),
       events: {
         message: (peer, message) => this.#message(peer, message),
         latest: (peer, message, frame) => this.#latest(peer, message, frame),

@@ -178,6 +178,8 @@ const samples = {
     jobExits: [{ job: 'k', submittedAt: 5, end: { phase: 'succeeded' } }],
   },
   'tasks.list': { id: 30, limit: 100 },
+  'lent.offer': { id: 32, pid: 7, fd: 20, bytes: 1 << 30, mark: 'm', at: 4096 },
+  'lent.back': { offsets: [0, 4096] },
 } satisfies Record<MessageKind, unknown>;
 
 const sample = <Kind extends MessageKind>(kind: Kind): MessageOf<Kind> =>
