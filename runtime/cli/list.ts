@@ -1,13 +1,14 @@
 /** `patchbay list`: nodes, actors, large objects, placement groups, tasks or jobs, as a table or as JSON. */
 
 import { Argument, type Command } from 'commander';
+import { amounts } from '../amounts.js';
 import type { Cluster } from '../client/cluster.js';
 import { RuntimeError } from '../errors.js';
 import type { ClusterStatus } from '../head/state.js';
 import type { TaskCount, TaskRun } from '../observe/reports.js';
+import { sumOfCounts } from '../observe/task-counts.js';
 import { taskWorkerLabel } from '../wire/actor-spec.js';
 import { jobEndPhases } from '../wire/job-spec.js';
-import { amounts } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 import { jobTable } from './job.js';
 import { table } from './table.js';
@@ -133,7 +134,7 @@ const listings: Readonly<Record<Kind, (cluster: Cluster, wanted: Wanted) => Prom
       cluster.taskRuns(),
     ]);
     const workers = actors.filter((actor) => isTaskWorker(actor) && wanted(actor.phase));
-    const functions = sum(Object.values(stats).flatMap(({ tasks }) => tasks));
+    const functions = sumOfCounts(Object.values(stats).flatMap(({ tasks }) => tasks));
     const found = runs.filter(({ phase }) => wanted(phase));
     const text = [functionTable(functions), '', runTable(found), '', actorTable(workers)];
     return { found: { functions, runs: found, workers }, text: text.join('\n') };
@@ -184,14 +185,3 @@ const actorTable = (actors: readonly ActorStatus[]): string =>
       note?.split('\n')[0] ?? '',
     ]),
   );
-
-/** Of all nodes together, by name. */
-function sum(counts: readonly TaskCount[]): readonly TaskCount[] {
-  const sums = new Map<string, TaskCount>();
-  for (const { name, finished, failed } of counts) {
-    const known = sums.get(name) ?? { finished: 0, failed: 0 };
-    const next = { finished: known.finished + finished, failed: known.failed + failed };
-    sums.set(name, { name, ...next });
-  }
-  return [...sums.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}

@@ -126,6 +126,7 @@ async function startHead(options: StartOptions): Promise<void> {
   const url = reachable(head.address.url);
   const source = process.env['PATCHBAY_TOKEN'] ? 'PATCHBAY_TOKEN' : `${file} (mode 600)`;
   console.log(`Head at ${url}, token in ${source}`);
+  console.log(`Dashboard at ${url.replace(/^ws/, 'http')}/, which asks for the token once`);
   console.log(`\nJoin a node on this machine:\n  patchbay start --address ${url}`);
   if (new URL(url).hostname === '127.0.0.1') {
     console.log('\nOther machines cannot join: start with --host 0.0.0.0 to let them.');

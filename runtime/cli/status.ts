@@ -1,9 +1,9 @@
 /** `patchbay status`: nodes, what they have free, actors, jobs, and why something waits. */
 
 import type { Command } from 'commander';
+import { amounts, usage } from '../amounts.js';
 import type { ClusterStatus } from '../head/state.js';
 import type { JobStatus } from '../wire/job-spec.js';
-import { amounts, usage } from './amounts.js';
 import { type ConnectionOptions, openConnection, withConnection } from './connection.js';
 import { table } from './table.js';
 

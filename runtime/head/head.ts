@@ -1,5 +1,6 @@
 /** The head's shell: sockets, clock and the code store around the brain. */
 
+import { Dashboard } from '../dashboard/dashboard.js';
 import { RuntimeError, toWireError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { HeadObserver } from '../observe/head-observer.js';
@@ -48,7 +49,9 @@ export class Head implements AsyncDisposable {
     this.#memory = memory;
     const { cluster, epoch, state, lost } = memory;
     this.ended = lost;
-    const jobs = new JobApi(() => this.#endpoint.to(this.#endpoint.address));
+    const self = (): Peer => this.#endpoint.to(this.#endpoint.address);
+    const jobs = new JobApi(self);
+    const dashboard = new Dashboard(self);
     this.#endpoint = new Endpoint({
       role: 'head',
       process: cluster,
@@ -56,8 +59,10 @@ export class Head implements AsyncDisposable {
       token,
       ...(tls ? { tls } : {}),
       http: (request, response) => {
-        if (!jobs.serve(request, response)) this.#observer.http(request, response);
+        if (jobs.serve(request, response) || dashboard.serve(request, response)) return;
+        this.#observer.http(request, response);
       },
+      openHttp: (request, response) => dashboard.open(request, response),
       events: {
         message: (peer, message) => this.#message(peer, message),
         joined: (_, hello) => {

@@ -69,7 +69,7 @@ export class HeadObserver {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
       response
         .writeHead(404, { 'content-type': 'text/plain' })
-        .end('there are only GET /metrics and /api/jobs\n');
+        .end('there are only GET /, /metrics, /api/dashboard and /api/jobs\n');
       return;
     }
     this.#metrics.text().then(

@@ -32,3 +32,14 @@ export class TaskCounts {
     this.#counts.clear();
   }
 }
+
+/** Of all nodes together, by name. */
+export function sumOfCounts(counts: readonly TaskCount[]): readonly TaskCount[] {
+  const sums = new Map<string, TaskCount>();
+  for (const { name, finished, failed } of counts) {
+    const known = sums.get(name) ?? { finished: 0, failed: 0 };
+    const next = { finished: known.finished + finished, failed: known.failed + failed };
+    sums.set(name, { name, ...next });
+  }
+  return [...sums.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -21,7 +21,7 @@ import {
   tokenMatches,
   welcomeHeader,
 } from './handshake.js';
-import { guardHttp, type HttpHandler } from './http.js';
+import { guardHttp, type HttpHandler, type OpenHttpHandler } from './http.js';
 import type { Lending } from './lending.js';
 import { memoryLoop } from './link.js';
 import { authenticated, Listener, refuse } from './listener.js';
@@ -58,6 +58,8 @@ export interface EndpointOptions {
   readonly handshakeMs?: number;
   /** Answers plain HTTP requests that show the token. @default none is answered */
   readonly http?: HttpHandler;
+  /** Answers plain HTTP requests of anybody. @default none */
+  readonly openHttp?: OpenHttpHandler;
   /** Lends memory to processes of this machine for large segments of messages. @default all go over the link */
   readonly lending?: (endpoint: Endpoint) => Lending;
   /** Encrypt links over TCP, and dial none that are not. @default plain */
@@ -99,7 +101,7 @@ export class Endpoint {
     this.#listener = new Listener({
       maxUnauthenticated: options.maxUnauthenticated ?? 64,
       handshakeMs: options.handshakeMs ?? 5_000,
-      request: guardHttp(options.token, options.http),
+      request: guardHttp(options.token, options.http, options.openHttp),
       ...(this.#tls ? { tls: this.#tls.server() } : {}),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });

@@ -6,10 +6,17 @@ import { authenticated } from './listener.js';
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** @param answer What the process has to say. @default it speaks WebSocket only */
+/** Answers what is for everybody, and says nothing of the cluster; false for all else. */
+export type OpenHttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/**
+ * @param answer What the process has to say. @default it speaks WebSocket only
+ * @param open What it says before the token is looked at. @default nothing
+ */
 export const guardHttp =
-  (token: string, answer?: HttpHandler): HttpHandler =>
+  (token: string, answer?: HttpHandler, open?: OpenHttpHandler): HttpHandler =>
   (request, response) => {
+    if (open?.(request, response)) return;
     if (!answer) {
       response.writeHead(426, { 'content-type': 'text/plain' }).end('WebSocket only\n');
     } else if (!tokenMatches(request.headers, token)) {

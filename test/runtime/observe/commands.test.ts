@@ -22,6 +22,8 @@ test.serial.before(async (t) => {
   const terminal = new Terminal();
   const head = terminal.start('start', '--head', '--port', '0', '--cpus', '3', '--name', 'n0');
   const [, address] = await head.printed(/Head at (ws:\S+),/);
+  const [, dashboard] = await head.printed(/Dashboard at (http:\S+\/),/);
+  t.true((await fetch(dashboard!)).ok);
   await head.printed(/Node n0 joined/);
   terminal.env['PATCHBAY_ADDRESS'] = address!;
   const token = terminal.token();

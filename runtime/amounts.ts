@@ -1,6 +1,6 @@
 /** Resources as people read them. */
 
-import type { Resources } from '../resources.js';
+import type { Resources } from './resources.js';
 
 /** `2 cpu, 0.5 gpu, 8 GiB memory`. */
 export const amounts = (resources: Resources): string =>
