@@ -1,6 +1,6 @@
 /** Endpoints that lend memory to each other, as drivers and hosts do. */
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { collectGarbage } from '../../runtime/store/garbage.js';
 import { SharedLending } from '../../runtime/store/shared-lending.js';
 import type { Message } from '../../runtime/wire/messages.js';
@@ -18,6 +18,8 @@ export interface OpenedLending extends AsyncDisposable {
 export interface LendingOptions extends OpenOptions {
   /** To lend. @default 16 MiB */
   readonly bytes?: number;
+  /** Of the lender. @default performance.now */
+  readonly clock?: () => number;
   /** What answers calls. @default their first argument */
   readonly reply?: (args: readonly unknown[]) => unknown;
   /** Keep the arguments of calls and tells. @default false */
@@ -28,6 +30,7 @@ export async function openLending({
   bytes = 16 * 2 ** 20,
   reply = ([first]) => first ?? null,
   holds = false,
+  clock = () => performance.now(),
   ...options
 }: LendingOptions = {}): Promise<OpenedLending> {
   let lending: SharedLending | undefined;
@@ -35,7 +38,7 @@ export async function openLending({
   const opened = await openEndpoint({
     unix: true,
     lending: (endpoint) => {
-      lending = new SharedLending(endpoint, { bytes });
+      lending = new SharedLending(endpoint, { bytes, clock });
       return lending;
     },
     events: {
@@ -82,3 +85,19 @@ export const mapped = (): number =>
   readFileSync('/proc/self/maps', 'utf8')
     .split('\n')
     .filter((line) => /\/dev\/shm\/#\d+ \(deleted\)$/.test(line)).length;
+
+/** Of the machine's memory, bytes that this process has behind memory without a name. */
+export const nameless = (): number =>
+  readdirSync('/proc/self/fd')
+    .map((fd) => `/proc/self/fd/${fd}`)
+    .filter((file) => /^\/dev\/shm\/#/.test(linkOf(file)))
+    .reduce((sum, file) => sum + 512 * statSync(file).blocks, 0);
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    // It was that of the folder itself.
+    return '';
+  }
+}

@@ -9,7 +9,7 @@ import { collectGarbage } from '../../../runtime/store/garbage.js';
 import { LentRanges } from '../../../runtime/store/lent-ranges.js';
 import type { Address } from '../../../runtime/wire/address.js';
 import { call, openEndpoint } from '../../helpers/endpoints.js';
-import { allBack, mapped, openLending, untilLent } from '../../helpers/lending.js';
+import { allBack, mapped, nameless, openLending, untilLent } from '../../helpers/lending.js';
 import { until } from '../../helpers/until.js';
 
 const numbers = (length: number, from = 0): Float32Array<ArrayBuffer> =>
@@ -104,6 +104,31 @@ test.serial(
     });
     await allBack(a);
     t.is(a.lending.lender.bytes, 0);
+  },
+);
+
+test.serial(
+  'after a quiet while readers are asked for what they do not use, and memory goes back to the machine',
+  async (t) => {
+    let now = 0;
+    await using a = await openLending({ clock: () => now });
+    await using b = await openLending({ reply: () => null });
+    const toB = a.opened.endpoint.to(b.opened.address);
+    await untilLent(toB);
+    await toB.request(call(numbers(length)));
+    const { lender } = a.lending;
+    lender.sweep();
+    t.true(lender.bytes > 0);
+    now = 10_000;
+    // Nobody here looks for garbage of himself.
+    lender.sweep();
+    await until('it is back', () => lender.bytes === 0);
+    t.true(nameless() >= length * 4);
+    lender.sweep();
+    t.true(nameless() < length * 4, `${nameless()}`);
+    const before = toB.lentBytes;
+    await toB.request(call(numbers(length)));
+    t.is(toB.lentBytes - before, length * 4);
   },
 );
 
