@@ -41,6 +41,8 @@ export interface Table {
 
 /** A page of more rows is of no use to anybody, and is sent every second. */
 const maxRows = 200;
+/** A job's command may be as long as a program. */
+const maxLength = 500;
 
 export function tablesOf(facts: ClusterFacts): readonly Table[] {
   return [
@@ -176,7 +178,14 @@ function tableOf(
   some = `${rows.length}`,
 ): Table {
   const note = rows.length === 0 ? none : joined(some, leftOut(rows.length));
-  return { title, note, columns, rows: rows.slice(0, maxRows) };
+  return { title, note, columns, rows: rows.slice(0, maxRows).map((row) => row.map(cut)) };
+}
+
+function cut(cell: Cell): Cell {
+  const text = typeof cell === 'string' ? cell : cell.text;
+  if (text.length <= maxLength) return cell;
+  const shorter = `${text.slice(0, maxLength)}…`;
+  return typeof cell === 'string' ? shorter : { ...cell, text: shorter };
 }
 
 const unanswered = (title: string, columns: readonly string[]): Table => ({

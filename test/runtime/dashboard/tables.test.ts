@@ -29,6 +29,17 @@ test('long lists are cut, the living before the dead, the last to die first', (t
   t.deepEqual([rows.length, rows[0]![4], rows[150]![4]], [200, 'alive0', 'dead299']);
 });
 
+test('a long text is cut', (t) => {
+  const job = {
+    id: 'j',
+    phase: 'running',
+    entrypoint: 'x'.repeat(100_000),
+    submittedAt: 0,
+  } as never;
+  const { rows } = tablesOf(facts({ jobs: [job] })).find(({ title }) => title === 'Jobs')!;
+  t.is(rows[0]![2], `${'x'.repeat(500)}…`);
+});
+
 test('what is empty, or was not answered, says so', (t) => {
   const notes = (of: ClusterFacts): readonly string[] => tablesOf(of).map(({ note }) => note);
   t.true(notes(facts()).every((note) => note.includes('no') || note.includes('0 living')));
