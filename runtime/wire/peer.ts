@@ -301,17 +301,16 @@ export class Peer {
 
   /** @throws RuntimeError `E_ENCODE`, `E_BACKPRESSURE`. */
   #post(messages: readonly Message[], lane: Lane): void {
-    // Parts of stored objects go to other machines.
-    const frame = encodeFrame(messages, lane === 'call' ? this.#lend : undefined);
-    const lent = this.#lent;
-    if (lent.length > 0) this.#lent = [];
     try {
-      this.#transmit(frame, lane);
+      // Parts of stored objects go to other machines.
+      this.#transmit(encodeFrame(messages, lane === 'call' ? this.#lend : undefined), lane);
+      for (const { bytes } of this.#lent) this.#lentBytes += bytes;
     } catch (error) {
-      if (lent.length > 0) this.#lending?.unlend(this, lent);
+      if (this.#lent.length > 0) this.#lending?.unlend(this, this.#lent);
       throw error;
+    } finally {
+      if (this.#lent.length > 0) this.#lent = [];
     }
-    for (const { bytes } of lent) this.#lentBytes += bytes;
   }
 
   #lendSegment(lending: Lending, segment: Uint8Array): LentRange | undefined {
