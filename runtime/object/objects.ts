@@ -142,7 +142,7 @@ export class Objects {
         this.#freeOwn(message.object);
         return true;
       case 'store.collect':
-        void Promise.all([collectGarbage(), this.#alsoCollect?.()]).then(() => {
+        void this.#collect().then(() => {
           peer.send({ kind: 'reply', id: message.id, value: null });
         });
         return true;
@@ -226,6 +226,15 @@ export class Objects {
     // What is still being made or written goes when it is there.
     if (ref.isSettled) drop(ref.place);
     else ref.found().then(drop, () => undefined);
+  }
+
+  async #collect(): Promise<void> {
+    await collectGarbage();
+    const others = this.#alsoCollect?.();
+    if (!others) return;
+    await others;
+    // What a thread has let go of, this one held for it.
+    await collectGarbage();
   }
 
   /** The store may use its memory again, once nobody has it mapped. */

@@ -35,6 +35,35 @@ function collectAfter(bytes: number): void {
   });
 }
 
+/** Where views of this thread lie. */
+const addresses = new WeakMap<ArrayBufferLike, bigint>();
+
+function viewOf({ koffi, count }: Native, address: bigint, bytes: number): ArrayBuffer {
+  const view = koffi.view(address, bytes);
+  addresses.set(view, address);
+  // Moved to another thread, its memory would outlive what watches over it.
+  markAsUntransferable(view);
+  if (count) {
+    // For good: its end counts as so much less, which is little beside what comes and goes, while giving it back then
+    // would look to V8 like so much more memory at once.
+    count(-bytes);
+    collectAfter(bytes);
+  }
+  return view;
+}
+
+/** Where shared memory begins that this thread has a view of, for other threads of the process. */
+export const addressOf = (view: ArrayBufferLike): bigint | undefined => addresses.get(view);
+
+/**
+ * A view of what another thread of the process looks at, and goes on to hold as long as this one lives; undefined where there is no
+ * shared memory.
+ */
+export function viewAt(address: bigint, bytes: number): ArrayBuffer | undefined {
+  const lib = native();
+  return typeof lib === 'string' ? undefined : viewOf(lib, address, bytes);
+}
+
 /** In words why this process cannot have shared memory, if so. */
 export function whyNone(): string | undefined {
   const lib = native();
@@ -135,17 +164,7 @@ export class SharedMemory {
   /** The bytes themselves; they must stay the caller's as long as the view lives. */
   view(offset: number, bytes: number): ArrayBuffer {
     this.#requireInside(offset, bytes);
-    const view = this.#lib.koffi.view(this.#base + BigInt(offset), bytes);
-    // Moved to another thread, its memory would outlive what watches over it.
-    markAsUntransferable(view);
-    const { count } = this.#lib;
-    if (count) {
-      // For good: its end counts as so much less, which is little beside what comes and goes, while giving it back then
-      // would look to V8 like so much more memory at once.
-      count(-bytes);
-      collectAfter(bytes);
-    }
-    return view;
+    return viewOf(this.#lib, this.#base + BigInt(offset), bytes);
   }
 
   /** Of the process that made it. */

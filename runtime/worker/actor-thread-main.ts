@@ -11,6 +11,7 @@ import type { NodeId, ProcessId } from '../ids.js';
 import { PartSpans, partSpan } from '../observe/part-spans.js';
 import type { Resources } from '../resources.js';
 import { collectGarbage } from '../store/garbage.js';
+import { ThreadBorrower } from '../store/thread-lending.js';
 import { ActorRef, ObjectLocator } from '../wire/address.js';
 import type { Message } from '../wire/messages.js';
 import { Peer } from '../wire/peer.js';
@@ -61,6 +62,7 @@ const host: Peer = new Peer(
   'the host',
   { message: receive, closed: () => undefined },
   () => revive,
+  { lending: new ThreadBorrower() },
 );
 const outbound = new RelayOutbound(host, ref.address.process, revive);
 host.attach(new PortLink(port));

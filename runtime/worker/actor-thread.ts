@@ -12,6 +12,7 @@ import { RuntimeError } from '../errors.js';
 import type { ActorId, ProcessId } from '../ids.js';
 import type { Objects } from '../object/objects.js';
 import type { HostWatch } from '../observe/host-watch.js';
+import { ThreadLender } from '../store/thread-lending.js';
 import type { ActorSpec } from '../wire/actor-spec.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Message } from '../wire/messages.js';
@@ -66,16 +67,20 @@ export class ActorThread {
       maxConcurrency: Number.POSITIVE_INFINITY,
       onLostError: (method, error) => console.error(`${self.label}: relayed ${method}:`, error),
     });
+    const lending = new ThreadLender();
     const peer = new Peer(
       self.actor as string as ProcessId,
       `thread of ${self.label}`,
       {
-        message: (from, message) => relayReceive(relay, from, message),
+        message: (from, message) => {
+          if (!lending.serve(from, message)) relayReceive(relay, from, message);
+        },
         latest: (_, message, frame) => endpoint.to(message.to).latest(message, frame),
         credit: (message) => endpoint.peers.get(message.sender)?.send(message, 'control'),
         closed: () => relay.stop(),
       },
       () => (ref) => ref,
+      { lending },
     );
     // The thread is the actor: when it ends, the process ends, and the agent tells why.
     worker.once('error', (error) => console.error(error));

@@ -23,7 +23,11 @@ test('arguments and results of actors and tasks lie in shared memory, also when 
   await until('actor to actor', () => reader.isLentTo(other, array));
   await until('driver to task', async () => lib.isLent(array));
   await until('actor to driver', async () => isLent(await reader.poked(array, 5)));
+  await until('driver to a thread', () => thread.isLent(array));
   t.deepEqual(await thread.endsOf(array), [0, length - 1]);
+  // A result of the thread, which it was lent itself.
+  t.deepEqual([...(await thread.poked(array, 4)).subarray(0, 2)], [4, 1]);
+  await until('a result by way of a thread', () => thread.isLentTo(other, array));
   // What the actor wrote to was its own.
   t.is(array[0], 0);
   const result = await reader.poked(array, 6);
