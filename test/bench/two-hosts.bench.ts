@@ -143,6 +143,8 @@ async function started(
 ): Promise<ChildProcess> {
   const child = spawn('ip', ['netns', 'exec', space, ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // Or they would find each other's Unix sockets, which no namespace of networks hides.
+    env: { ...process.env, PATCHBAY_MACHINE: space },
   });
   for await (const text of createInterface(child.stdout)) {
     if (line.test(text)) {
@@ -175,7 +177,7 @@ async function outside(): Promise<void> {
       const self = [process.execPath, ...process.argv.slice(1)];
       const driver = spawn('ip', ['netns', 'exec', first, ...self], {
         stdio: 'inherit',
-        env: { ...process.env, [inside]: address },
+        env: { ...process.env, PATCHBAY_MACHINE: first, [inside]: address },
       });
       await once(driver, 'exit');
     } finally {
