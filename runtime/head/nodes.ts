@@ -36,6 +36,7 @@ export function joinNode(turn: Turn, from: ProcessId, message: MessageOf<'node.j
     gpus,
     labels,
     gpuFree: idleGpus(gpus),
+    claims: 0,
     beatAt: turn.at,
     lagMs: 0,
     awayUntil: undefined,

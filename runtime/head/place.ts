@@ -63,7 +63,7 @@ const isNode =
   ({ id, name }: NodeRecord): boolean =>
     id === wanted || name === wanted;
 
-/** The wished node first, then those whose GPUs would not lie idle beside the actor, then by use, then by name. */
+/** The wished node first, then those whose GPUs would not lie idle beside the actor, then by use, by number, and by name. */
 function preference(
   need: Quantities,
   strategy: SchedulingStrategy,
@@ -75,5 +75,7 @@ function preference(
     Number(isWished(b)) - Number(isWished(a)) ||
     Number(wastesGpus(a)) - Number(wastesGpus(b)) ||
     sign * (utilisation(a.total, a.free) - utilisation(b.total, b.free)) ||
+    // Those who need nothing use nothing, and would all be on one node.
+    sign * (a.claims - b.claims) ||
     (a.name < b.name ? -1 : 1);
 }

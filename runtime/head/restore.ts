@@ -108,6 +108,7 @@ function nodeOf(id: NodeId, row: Row, at: number, settings: BrainSettings): Node
     ...node,
     free: node.total,
     gpuFree: idleGpus(node.gpus),
+    claims: 0,
     beatAt: at,
     lagMs: 0,
     awayUntil: at + settings.rejoinTimeoutMs,

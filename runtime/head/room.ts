@@ -57,12 +57,15 @@ export function takeFrom(room: Room, need: Quantities): Room {
   return { free: minus(room.free, need), gpuFree };
 }
 
+/** What can be taken from: a node, which counts who has, or a bundle. */
+interface OpenRoom {
+  free: Quantities;
+  readonly gpuFree: Map<string, number>;
+  claims?: number;
+}
+
 /** Take `need` from something that has room for it. */
-export function claim(
-  room: { free: Quantities; readonly gpuFree: Map<string, number> },
-  node: NodeId,
-  need: Quantities,
-): Claim {
+export function claim(room: OpenRoom, node: NodeId, need: Quantities): Claim {
   const gpus = takeGpus(room, need['gpu'] ?? 0) ?? new Map<string, number>();
   const taken = { node, need, gpus };
   take(room, taken);
@@ -70,18 +73,14 @@ export function claim(
 }
 
 /** Count what is claimed already. */
-export function take(
-  room: { free: Quantities; readonly gpuFree: Map<string, number> },
-  { need, gpus }: Claim,
-): void {
+export function take(room: OpenRoom, { need, gpus }: Claim): void {
+  if (room.claims !== undefined) room.claims++;
   room.free = minus(room.free, need);
   for (const [uuid, units] of gpus) room.gpuFree.set(uuid, (room.gpuFree.get(uuid) ?? 0) - units);
 }
 
-export function release(
-  room: { free: Quantities; readonly gpuFree: Map<string, number> },
-  { need, gpus }: Claim,
-): void {
+export function release(room: OpenRoom, { need, gpus }: Claim): void {
+  if (room.claims !== undefined) room.claims--;
   room.free = plus(room.free, need);
   for (const [uuid, units] of gpus) room.gpuFree.set(uuid, (room.gpuFree.get(uuid) ?? 0) + units);
 }

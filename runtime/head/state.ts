@@ -19,6 +19,8 @@ export interface NodeRecord {
   free: Quantities;
   /** Free share of each GPU, in units of 1/10,000, by uuid. */
   readonly gpuFree: Map<string, number>;
+  /** Actors, jobs and bundles that have claimed something here, be it nothing at all. */
+  claims: number;
   beatAt: number;
   lagMs: number;
   /** Since a restart of the head it is not back; if it is not by then, it is lost. */

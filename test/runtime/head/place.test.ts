@@ -18,6 +18,7 @@ function node(name: string, resources: Resources, gpus: readonly string[] = []):
     free: total,
     gpus: gpus.map(gpuNamed),
     gpuFree: new Map(gpus.map((uuid) => [uuid, 10_000])),
+    claims: 0,
     labels: {},
     beatAt: 0,
     lagMs: 0,
@@ -171,4 +172,24 @@ test('a search too large to finish does not call a group impossible', (t) => {
   const nodes = Array.from({ length: 12 }, (_, n) => node(`n${n}`, { cpu: 7 + n / 10 }));
   const bundles = Array.from({ length: 14 }, (_, n) => need({ cpu: 5 + n / 100 }));
   t.like(placeGroup(nodes, bundles, 'pack'), { ok: false, never: false });
+});
+
+test('those who need nothing are shared out by number, and given back', (t) => {
+  const nodes = [node('a', { cpu: 4 }), node('b', { cpu: 4 })];
+  const placed = Array.from({ length: 4 }, () => {
+    const found = placeOne(nodes, {});
+    if (!found.ok) throw new Error(found.why.join());
+    return { at: found.place, taken: claim(found.place, found.place.id, {}) };
+  });
+  t.deepEqual(
+    placed.map(({ at }) => at.name),
+    ['a', 'b', 'a', 'b'],
+  );
+  for (const { at, taken } of placed.slice(0, 3)) release(at, taken);
+  t.deepEqual(
+    nodes.map(({ claims }) => claims),
+    [0, 1],
+  );
+  const packed = placeOne(nodes, {}, { strategy: 'pack' });
+  t.is(packed.ok && packed.place.name, 'b');
 });
