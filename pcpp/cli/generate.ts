@@ -97,7 +97,7 @@ export function addGenerate(program: Command): void {
       ).choices(attentionPayloads),
     )
     .addOption(
-      new Option('--group-norm <statistics>', 'of displaced steps (default: corrected)').choices(
+      new Option('--group-norm <statistics>', 'of displaced steps (default: damped)').choices(
         groupNormModes,
       ),
     )

@@ -80,8 +80,9 @@ export interface GenerationRequest {
   readonly borderPayload?: AttentionPayload;
   /**
    * What group normalisation takes its statistics of in displaced steps. `corrected`: those of all patches a step ago and the
-   * own change since; `stale`: the others' of a step ago and the own fresh ones; `local`: own rows only, which costs no bytes.
-   * @default 'corrected'
+   * own change since, as DistriFusion has it; `damped`: not all of that change, which keeps pictures of many devices from tipping
+   * over; `stale`: the others' of a step ago and the own fresh ones; `local`: own rows only, which costs no bytes.
+   * @default 'damped'
    */
   readonly groupNorm?: GroupNormMode;
   /**
@@ -146,7 +147,7 @@ export const generationDefaults: {
   mode: 'pcpp',
   borderFraction: 0.3,
   borderCut: 'tokens',
-  groupNorm: 'corrected',
+  groupNorm: 'damped',
   borderAge: 1,
   wire: 'fp16',
   warmupShare: 4 / 50,

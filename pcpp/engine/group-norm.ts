@@ -9,6 +9,13 @@ import { momentsLength } from '../partition/manifest.js';
 import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
 import { rowsAt } from '../rewrite/sites.js';
 
+/**
+ * How much of a patch's own change the others are taken to have changed by. At 1, which is `corrected`, patches answer each
+ * other's changes ever more strongly, and pictures of four devices tip over; at 0, which is `stale`, what all have in common
+ * is a step late. docs/fidelity.md has what it is chosen by.
+ */
+const likeness = 0.6;
+
 export interface GroupNormTerms {
   readonly a: number;
   readonly b: Float32Array;
@@ -37,10 +44,14 @@ export function groupNormTerms(
   switch (plan.groupNorm) {
     case 'local':
       return { a: 1, b: Float32Array.from(b) };
-    case 'corrected':
+    case 'damped':
+    case 'corrected': {
+      const alike = plan.groupNorm === 'damped' ? likeness : 1;
+      const weight = share(patch) + (1 - share(patch)) * alike;
       for (const other of patches) add(stale[other]!, share(other));
-      add(stale[patch]!, -1);
-      return { a: 1, b: Float32Array.from(b) };
+      add(stale[patch]!, -weight);
+      return { a: weight, b: Float32Array.from(b) };
+    }
     case 'stale':
       for (const other of patches) if (other !== patch) add(stale[other]!, share(other));
       return { a: share(patch), b: Float32Array.from(b) };

@@ -9,10 +9,11 @@ import type { Wire } from './wire.js';
 export type PatchMode = 'pcpp' | 'distrifusion';
 
 /**
- * Statistics of group normalisation in displaced steps. `corrected`: stale ones of all patches plus the own change.
- * `stale`: those of the others, as old as they are, averaged with own fresh ones. `local`: own rows only.
+ * Statistics of group normalisation in displaced steps. `damped`: stale ones of all patches, and of the own change as much as
+ * others are likely to have changed alike. `corrected`: plus the whole own change, as DistriFusion has it. `stale`: those of
+ * the others, as old as they are, averaged with own fresh ones. `local`: own rows only.
  */
-export type GroupNormMode = 'corrected' | 'stale' | 'local';
+export type GroupNormMode = 'damped' | 'corrected' | 'stale' | 'local';
 
 /** Steps between the one that makes a border and the one that reads it. At 2 a message has a whole step to arrive in. */
 export type BorderAge = 1 | 2;
@@ -20,7 +21,7 @@ export type BorderAge = 1 | 2;
 /** How the border fraction is rounded: up to whole rows of tokens, or down to single tokens. */
 export type BorderCut = 'rows' | 'tokens';
 
-export const groupNormModes: readonly GroupNormMode[] = ['corrected', 'stale', 'local'];
+export const groupNormModes: readonly GroupNormMode[] = ['damped', 'corrected', 'stale', 'local'];
 
 export const borderCuts: readonly BorderCut[] = ['rows', 'tokens'];
 

@@ -1,6 +1,6 @@
 /**
- * Pictures of displaced devices against those of one device, by everything that a request can say of borders. One thing is
- * changed at a time: of pictures on 2, 4 and 8 devices the border fraction, on 2 and 4 also all the rest.
+ * Pictures of displaced devices against those of one device, by everything that a request can say of borders, on 2, 4 and 8
+ * devices. One thing is changed at a time: fraction, age and group normalisation at every size, the rest at the first one.
  *
  *   node dist/test/bench/fidelity.bench.js [prompts=20] [steps=20] [size=256 and 512] > fidelity.md
  *   python3 test/bench/fidelity-plot.py fidelity.md docs/images/fidelity.svg      (needs matplotlib)
@@ -49,15 +49,17 @@ const fractions: readonly Variant[] = [
   })),
   { axis: 'fraction', label: 'distrifusion', request: { mode: 'distrifusion' } },
 ];
-const others: readonly Variant[] = [
+const norms: readonly Variant[] = [
   { axis: 'age', label: 'age 2', request: { borderAge: 2 } },
   ...groupNormModes
-    .filter((mode) => mode !== 'corrected')
+    .filter((mode) => mode !== 'damped')
     .map((groupNorm) => ({
       axis: 'norm',
       label: `group norm ${groupNorm}`,
       request: { groupNorm },
     })),
+];
+const others: readonly Variant[] = [
   ...wires
     .filter((wire) => wire !== 'fp16')
     .map((wire) => ({ axis: 'wire', label: wire, request: { wire } })),
@@ -114,7 +116,9 @@ for (const size of sizes) {
       { length: devices - 1 },
       (_, index) => Math.round(((index + 1) * units) / devices) * 64,
     );
-    for (const { axis, label, request } of devices === 8 ? fractions : [...fractions, ...others]) {
+    for (const { axis, label, request } of size === sizes[0]
+      ? [...fractions, ...norms, ...others]
+      : [...fractions, ...norms]) {
       const quality = { psnr: [] as number[], ssim: [] as number[], seam: [] as number[] };
       let bytes = 0;
       for (const [index, subject] of subjects.entries()) {

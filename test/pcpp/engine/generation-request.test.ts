@@ -24,7 +24,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     borderFraction: 0.3,
     borderCut: 'tokens',
     borderPayload: 'hidden',
-    groupNorm: 'corrected',
+    groupNorm: 'damped',
     borderAge: 1,
     wire: 'fp16',
     warmupSteps: 2,
