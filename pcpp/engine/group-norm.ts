@@ -10,11 +10,12 @@ import { type PatchPlan, patchCount, rowsOf } from '../partition/plan.js';
 import { rowsAt } from '../rewrite/sites.js';
 
 /**
- * How much of a patch's own change the others are taken to have changed by. At 1, which is `corrected`, patches answer each
- * other's changes ever more strongly, and pictures of four devices tip over; at 0, which is `stale`, what all have in common
- * is a step late. docs/fidelity.md has what it is chosen by.
+ * How much of its own change a patch adds to what all were a step ago, by its share of the rows. At 1, which is `corrected`,
+ * patches answer each other's changes ever more strongly, and pictures of four devices tip over; at its share, which is
+ * `stale`, what all have in common is a step late. Between them, nearer to 1 the fewer others there are: docs/fidelity.md has
+ * what it was chosen by.
  */
-const likeness = 0.6;
+const damped = (share: number): number => 1 - (1 - share) ** 2 / 2;
 
 export interface GroupNormTerms {
   readonly a: number;
@@ -46,8 +47,7 @@ export function groupNormTerms(
       return { a: 1, b: Float32Array.from(b) };
     case 'damped':
     case 'corrected': {
-      const alike = plan.groupNorm === 'damped' ? likeness : 1;
-      const weight = share(patch) + (1 - share(patch)) * alike;
+      const weight = plan.groupNorm === 'damped' ? damped(share(patch)) : 1;
       for (const other of patches) add(stale[other]!, share(other));
       add(stale[patch]!, -weight);
       return { a: weight, b: Float32Array.from(b) };

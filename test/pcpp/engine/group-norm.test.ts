@@ -33,6 +33,18 @@ test('corrected: the stale mean over all rows plus the own change', (t) => {
   t.true(maxAbsDifference(used('corrected', 0), expected) < 1e-6);
 });
 
+test('damped: the stale mean plus less of the own change, the smaller the own share', (t) => {
+  for (const [patch, weight] of [
+    [0, 1 - 0.25 ** 2 / 2],
+    [1, 1 - 0.75 ** 2 / 2],
+  ] as const) {
+    const expected = own.map(
+      (m, k) => 0.75 * stale[0]![k]! + 0.25 * stale[1]![k]! + weight * (m - stale[patch]![k]!),
+    );
+    t.true(maxAbsDifference(used('damped', patch), expected) < 1e-6);
+  }
+});
+
 test('stale: fresh own moments and stale ones of the others, by rows', (t) => {
   const expected = own.map((m, k) => 0.75 * m + 0.25 * stale[1]![k]!);
   t.true(maxAbsDifference(used('stale', 0), expected) < 1e-6);
@@ -42,9 +54,9 @@ test('local: own moments as they are', (t) => {
   t.deepEqual(used('local', 1), own);
 });
 
-test('with moments that did not change, corrected and stale are the exact mean over the image', (t) => {
+test('with moments that did not change, all but local are the exact mean over the image', (t) => {
   const exact = stale[0]!.map((m, k) => 0.75 * m + 0.25 * stale[1]![k]!);
-  for (const mode of ['corrected', 'stale'] as const) {
+  for (const mode of ['damped', 'corrected', 'stale'] as const) {
     for (const patch of [0, 1]) {
       const { a, b } = groupNormTerms(plan(mode), patch, stale);
       const got = stale[patch]!.map((value, k) => a * value + b[k]!);
