@@ -49,28 +49,18 @@ export class GuidedTurns implements Share {
   }
 
   readers(phase: number): readonly number[] {
-    const { step, turn } = at(phase);
-    switch (turn) {
-      case 'exchange':
-        return this.#negative.readers(step - 1);
-      case 'positive':
-        return this.#positive.readers(step);
-      case 'negative':
-        // Whoever reads borders of this step takes the next one.
-        return this.#negative.readers(step).length > 0 ? this.#positive.latentReaders : [];
-    }
+    const told = this.#toldIn(phase);
+    if (told) return told.half.readers(told.step);
+    // Whoever reads borders of this step takes the next one.
+    const isRead = this.#negative.readers(at(phase).step).length > 0;
+    return isRead ? this.#positive.latentReaders : [];
   }
 
   borderFor(to: number, phase: number): Uint8Array {
-    const { step, turn } = at(phase);
-    switch (turn) {
-      case 'exchange':
-        return this.#negative.borderFor(to, step - 1);
-      case 'positive':
-        return this.#positive.borderFor(to, step);
-      case 'negative':
-        return exactBytes(this.#positive.latentFor(to).data);
-    }
+    const told = this.#toldIn(phase);
+    return told
+      ? told.half.borderFor(to, told.step)
+      : exactBytes(this.#positive.latentFor(to).data);
   }
 
   async advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
@@ -100,24 +90,25 @@ export class GuidedTurns implements Share {
   }
 
   missing(from: number, version: number): readonly number[] {
-    const { step, turn } = at(version);
-    switch (turn) {
-      case 'exchange':
-        return this.#negative.missing(from, step - 1).map((lost) => 3 * (lost + 1));
-      case 'positive':
-        return this.#positive.missing(from, step).map((lost) => 3 * lost + 1);
-      case 'negative':
-        return [];
-    }
+    const told = this.#toldIn(version);
+    if (!told) return [];
+    const later = version - turns.length * told.step;
+    return told.half.missing(from, told.step).map((lost) => turns.length * lost + later);
   }
 
   repair(to: number, version: number): Uint8Array | undefined {
-    const { step, turn } = at(version);
+    const told = this.#toldIn(version);
+    return told?.half.repair(to, told.step);
+  }
+
+  /** Whose borders are told in the phase, and of which step; undefined where latent rows are. */
+  #toldIn(phase: number): { readonly half: DenoisePatch; readonly step: number } | undefined {
+    const { step, turn } = at(phase);
     switch (turn) {
       case 'exchange':
-        return this.#negative.repair(to, step - 1);
+        return { half: this.#negative, step: step - 1 };
       case 'positive':
-        return this.#positive.repair(to, step);
+        return { half: this.#positive, step };
       case 'negative':
         return undefined;
     }

@@ -56,10 +56,10 @@ export class LocalCluster implements AsyncDisposable {
     const share = Math.max(1, Math.floor(availableParallelism() / workers));
     const resources = options.resources ?? { cpu: share };
     const { gpu = 0, ...others } = resources;
-    // Those of this machine are shared out among its nodes.
-    const found = options.resources ? [] : await detectGpus();
-    const gpusOf = (node: number): readonly Gpu[] =>
-      options.resources ? declaredGpus(gpu) : found.filter((_, index) => index % workers === node);
+    // Those of this machine are shared out among its nodes. The head starts while they are asked for.
+    const detected = options.resources ? undefined : detectGpus();
+    const gpusOf = async (node: number): Promise<readonly Gpu[]> =>
+      (await detected)?.filter((_, index) => index % workers === node) ?? declaredGpus(gpu);
     const token = newToken();
     const env = { PATCHBAY_LOG: logLevel };
     const { objectStoreBytes } = options;
@@ -71,7 +71,7 @@ export class LocalCluster implements AsyncDisposable {
       const nodes = await Promise.all(
         Array.from({ length: workers }, async (_, index) => {
           const name = `node-${index}`;
-          const gpus = gpusOf(index);
+          const gpus = await gpusOf(index);
           const child = await ServedChild.start(
             agentEntry,
             { headUrl: head.ready, token, name, resources: others, gpus, prewarm, ...limits },

@@ -2,29 +2,14 @@
 
 import test from 'ava';
 import { halfPlace } from '../../../pcpp/engine/guided-half.js';
-import {
-  type GenerationRequest,
-  type GenerationResult,
-  openPipeline,
-  type Pipeline,
-} from '../../../pcpp/index.js';
+import { type GenerationResult, openPipeline } from '../../../pcpp/index.js';
 import { halvedRows } from '../../../pcpp/partition/strips.js';
 import { startCluster } from '../../../runtime/index.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
+import { makeGuided } from '../../helpers/small-images.js';
 
-const request: GenerationRequest = {
-  prompt: 'mountains, the ocean, sunrise, clouds',
-  negativePrompt: 'fog',
-  width: 128,
-  height: 192,
-  steps: 8,
-  seed: 5,
-  warmupSteps: 2,
-};
 const [channels, height, width] = [8, 24, 16];
 
-const make = (pipeline: Pipeline, more: Partial<GenerationRequest>): Promise<GenerationResult> =>
-  pipeline.generate({ ...request, ...more }).result;
 const distance = (a: GenerationResult, b: GenerationResult): number =>
   maxAbsDifference(a.latent.data, b.latent.data);
 const bytesOf = ({ steps }: GenerationResult): number[] => steps.map((step) => step.borderBytes);
@@ -32,16 +17,16 @@ const bytesOf = ({ steps }: GenerationResult): number[] => steps.map((step) => s
 test.serial('two devices: each computes the whole image for one of the prompts', async (t) => {
   await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
   await using pipeline = await openPipeline(local.cluster, { model: scenesPath });
-  const alone = await make(pipeline, { mode: 'single' });
+  const alone = await makeGuided(pipeline, { mode: 'single' });
   const output = 4 * channels * height * width;
   for (const mode of ['single', 'pcpp', 'sync'] as const) {
-    const shared = await make(pipeline, { mode, cfgParallel: true });
+    const shared = await makeGuided(pipeline, { mode, cfgParallel: true });
     t.true(distance(alone, shared) < 1e-4, mode);
     t.deepEqual(shared.bounds, [0, height]);
     t.deepEqual(bytesOf(shared), Array(8).fill(2 * output));
     t.is(shared.forecast!.total, 2 * output);
     t.deepEqual([...new Set(shared.steps.map(({ borderAge }) => borderAge))], [undefined]);
-    t.deepEqual((await make(pipeline, { mode, cfgParallel: true })).png, shared.png);
+    t.deepEqual((await makeGuided(pipeline, { mode, cfgParallel: true })).png, shared.png);
   }
 });
 
@@ -50,8 +35,8 @@ test.serial('four devices: two groups of two patches each', async (t) => {
   await using pipeline = await openPipeline(local.cluster, { model: scenesPath });
   const whole = 4 * 4 * channels * height * width;
   for (const wire of ['fp16', 'residual-int8'] as const) {
-    const two = await make(pipeline, { devices: 2, wire });
-    const four = await make(pipeline, { cfgParallel: true, wire });
+    const two = await makeGuided(pipeline, { devices: 2, wire });
+    const four = await makeGuided(pipeline, { cfgParallel: true, wire });
     t.deepEqual(four.bounds, two.bounds);
     // Nothing differs but the batch of a run, and residuals round from where they are.
     t.true(distance(two, four) < (wire === 'fp16' ? 1e-2 : 0.1), `${wire} ${distance(two, four)}`);
@@ -61,8 +46,8 @@ test.serial('four devices: two groups of two patches each', async (t) => {
     const ages = four.steps.map(({ borderAge }) => borderAge);
     t.deepEqual(ages, [undefined, undefined, undefined, 1, 1, 1, 1, 1]);
   }
-  const alone = await make(pipeline, { mode: 'single' });
-  const sync = await make(pipeline, { mode: 'sync', cfgParallel: true });
+  const alone = await makeGuided(pipeline, { mode: 'single' });
+  const sync = await makeGuided(pipeline, { mode: 'sync', cfgParallel: true });
   t.deepEqual(sync.bounds, [0, 16, 24]);
   t.true(distance(alone, sync) < 1e-4);
   t.deepEqual(bytesOf(sync), [sync.forecast!.first.total, ...Array(7).fill(sync.forecast!.total)]);
@@ -76,14 +61,16 @@ test.serial('what cannot be halved is refused, and the devices stay usable', asy
     [{ borderAge: 2 }, /leave borderAge out/],
     [{ devices: 3 }, /3 cannot be halved/],
   ] as const) {
-    await t.throwsAsync(make(pipeline, { ...more, cfgParallel: true }), {
+    await t.throwsAsync(makeGuided(pipeline, { ...more, cfgParallel: true }), {
       code: 'E_OPTION',
       message,
     });
   }
-  await t.throwsAsync(make(pipeline, { devices: 4, cfgParallel: true }), { code: 'E_NO_ROOM' });
+  await t.throwsAsync(makeGuided(pipeline, { devices: 4, cfgParallel: true }), {
+    code: 'E_NO_ROOM',
+  });
   // Of three devices two are taken.
-  t.deepEqual((await make(pipeline, { cfgParallel: true })).bounds, [0, height]);
+  t.deepEqual((await makeGuided(pipeline, { cfgParallel: true })).bounds, [0, height]);
 });
 
 test('every device has one counterpart in the other group', (t) => {

@@ -1,27 +1,10 @@
 /** Guidance in turns on every device: the picture of guidance in one batch, and every byte as planned. */
 
 import test from 'ava';
-import {
-  type GenerationRequest,
-  type GenerationResult,
-  openPipeline,
-  type Pipeline,
-} from '../../../pcpp/index.js';
+import { openPipeline } from '../../../pcpp/index.js';
 import { startCluster } from '../../../runtime/index.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
-
-const request: GenerationRequest = {
-  prompt: 'mountains, the ocean, sunrise, clouds',
-  negativePrompt: 'fog',
-  width: 128,
-  height: 192,
-  steps: 8,
-  seed: 5,
-  warmupSteps: 2,
-};
-
-const make = (pipeline: Pipeline, more: Partial<GenerationRequest>): Promise<GenerationResult> =>
-  pipeline.generate({ ...request, ...more }).result;
+import { makeGuided } from '../../helpers/small-images.js';
 
 test('in turns the picture is the same, and borders are one step old', async (t) => {
   await using local = await startCluster({ workers: 3, resources: { cpu: 1 } });
@@ -30,8 +13,8 @@ test('in turns the picture is the same, and borders are one step old', async (t)
     { wire: 'fp32' },
     { wire: 'residual-int8', borderRules: [{ borderFraction: 1, steps: [5, 7] }] },
   ] as const) {
-    const together = await make(pipeline, more);
-    const turns = await make(pipeline, { ...more, cfgInterleaved: true });
+    const together = await makeGuided(pipeline, more);
+    const turns = await makeGuided(pipeline, { ...more, cfgInterleaved: true });
     const far = maxAbsDifference(together.latent.data, turns.latent.data);
     // Nothing differs but the batch of a run, and what is rounded is rounded from where it is.
     const bound = { fp32: 1e-4, 'residual-int8': 0.1 }[more.wire];
@@ -62,14 +45,14 @@ test('what cannot be in turns is refused, and where nothing is displaced there i
     [{ cfgParallel: true }, /exclude each other/],
     [{ borderDeadlineMs: 5 }, /waits in turns/],
   ] as const) {
-    await t.throwsAsync(make(pipeline, { ...more, cfgInterleaved: true }), {
+    await t.throwsAsync(makeGuided(pipeline, { ...more, cfgInterleaved: true }), {
       code: 'E_OPTION',
       message,
     });
   }
-  const single = await make(pipeline, { mode: 'single' });
+  const single = await makeGuided(pipeline, { mode: 'single' });
   for (const more of [{ mode: 'single' }, { warmupSteps: 8 }] as const) {
-    const turns = await make(pipeline, { ...more, cfgInterleaved: true });
+    const turns = await makeGuided(pipeline, { ...more, cfgInterleaved: true });
     t.true(maxAbsDifference(turns.latent.data, single.latent.data) < 1e-4);
   }
 });
