@@ -6,7 +6,7 @@ import { StagedSessions } from '../../pcpp/engine/staged-sessions.js';
 import { feed, feedScalar, floatOutput } from '../../pcpp/model/feed.js';
 import { Session, type Value, type Values } from '../../pcpp/onnx/session.js';
 import { planFresh, planPatches } from '../../pcpp/partition/plan.js';
-import type { PatchGraph } from '../../pcpp/rewrite/compile.js';
+import type { GraphEnds, PatchGraph } from '../../pcpp/rewrite/compile.js';
 import type { StagedGraph } from '../../pcpp/rewrite/staged.js';
 import { nchw, type Tensor, tensor } from '../../pcpp/tensor.js';
 import { maxAbsDifference } from './golden.js';
@@ -27,19 +27,17 @@ export interface Expectation {
   readonly splits: readonly (number | readonly number[])[];
   /** At most this share of the largest output may differ. @default 1e-5 */
   readonly tolerance?: number;
-  /** The same of the graph in stages. @default as `tolerance` */
-  readonly stagedTolerance?: number;
+  /** How far two outputs are from each other. @default maxAbsDifference */
+  readonly distance?: (a: Float32Array, b: Float32Array) => number;
 }
 
 const tolerance = 1e-5;
 
 export async function checkFreshPatches(t: ExecutionContext, expected: Expectation): Promise<void> {
   const { largest, distances } = await freshDistances(expected);
-  const share = expected.tolerance ?? tolerance;
-  const stagedShare = expected.stagedTolerance ?? share;
+  const allowed = (expected.tolerance ?? tolerance) * largest;
   t.true(largest > 0);
   for (const { what, bounds, distance } of distances) {
-    const allowed = (what === 'stages' ? stagedShare : share) * largest;
     t.true(distance <= allowed, `${what} of [${bounds}]: ${distance} > ${allowed}`);
   }
 }
@@ -47,7 +45,7 @@ export async function checkFreshPatches(t: ExecutionContext, expected: Expectati
 export interface FreshDistance {
   readonly what: 'whole' | 'patches' | 'patches by message' | 'stages';
   readonly bounds: readonly number[];
-  /** Largest absolute difference from the original graph's output. */
+  /** From the original graph's output. */
   readonly distance: number;
 }
 
@@ -59,7 +57,8 @@ export async function freshDistances(
   const timestep = expected.timestep ?? 0;
   const conditioning = expected.conditioning ?? {};
   const [batch, , height, width] = sample.dims as [number, number, number, number];
-  const truth = await runOriginal(expected, timestep, conditioning);
+  const distanceOf = expected.distance ?? maxAbsDifference;
+  const truth = await originalOutput(expected.original, graph, sample, timestep, conditioning);
   const distances: FreshDistance[] = [];
   await using sessions = expected.staged && (await StagedSessions.open(expected.staged));
   for (const patches of expected.splits) {
@@ -67,7 +66,7 @@ export async function freshDistances(
     const crew = await PatchCrew.open(graph, planPatches(graph.sites, options));
     const { bounds } = crew.plan;
     const add = (what: FreshDistance['what'], noise: Tensor): void => {
-      distances.push({ what, bounds, distance: maxAbsDifference(noise.data, truth) });
+      distances.push({ what, bounds, distance: distanceOf(noise.data, truth) });
     };
     for (const noise of await crew.whole(sample, timestep, conditioning)) add('whole', noise);
     // The whole-image run saw the same sample, so its borders are fresh; so are those of the first displaced step.
@@ -86,14 +85,17 @@ export async function freshDistances(
   return { largest, distances };
 }
 
-async function runOriginal(
-  { original, graph, sample }: Expectation,
+/** @param original A path or bytes. @param ends Of its patch graph: how the latent enters and leaves. */
+export async function originalOutput(
+  original: string | Uint8Array,
+  ends: GraphEnds,
+  sample: Tensor,
   timestep: number,
   conditioning: Values,
 ): Promise<Float32Array> {
   await using session = await Session.open(original);
   const [, , height, width] = nchw(sample);
-  const given: Record<string, Tensor> = { ...sampleTensors(graph, sample, [0, height]) };
+  const given: Record<string, Tensor> = { ...sampleTensors(ends, sample, [0, height]) };
   for (const [name, value] of Object.entries(conditioning)) {
     if (value.type === 'float32') given[name] = tensor(value.dims, value.data);
   }
@@ -101,6 +103,6 @@ async function runOriginal(
     port.name,
     port.name === 'timestep' ? feedScalar(port, timestep) : feed(port, given[port.name]!),
   ]);
-  const output = floatOutput(await session.run(Object.fromEntries(feeds)), graph.output);
-  return predictionOf(graph, output, width).data;
+  const output = floatOutput(await session.run(Object.fromEntries(feeds)), ends.output);
+  return predictionOf(ends, output, width).data;
 }
