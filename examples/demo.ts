@@ -53,7 +53,7 @@ async function make(mode: GenerationMode, label: string, file: string): Promise<
 }
 
 function rows(two: GenerationResult, one: GenerationResult): (readonly string[])[] {
-  const displaced = two.steps.filter(({ borderBytes }) => borderBytes > 0);
+  const displaced = two.steps.filter(({ borderAge = 0 }) => borderAge > 0);
   const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;
   const distrifusion = two.forecast?.distrifusion.total ?? 0;
   const seconds = ({ denoiseMs }: GenerationResult): string => (denoiseMs / 1000).toFixed(2);
@@ -63,7 +63,7 @@ function rows(two: GenerationResult, one: GenerationResult): (readonly string[])
     ['border fraction', String(two.settings.borderFraction), '-'],
     [
       'steps (whole-image ones)',
-      `${two.settings.steps} (${two.settings.warmupSteps})`,
+      `${two.settings.steps} (${two.settings.warmupSteps + two.settings.cooldownSteps})`,
       String(one.settings.steps),
     ],
     ['seconds for all steps', seconds(two), seconds(one)],

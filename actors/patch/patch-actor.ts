@@ -117,6 +117,11 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     return this.settings.age;
   }
 
+  /** When an older border will do in this step. @default as in all steps */
+  protected latenessOf(_step: number): Lateness | undefined {
+    return this.settings.lateness;
+  }
+
   /**
    * Which of several sequences of borders the step's belongs to: within one, versions are read in the order in which they
    * were made. @default 0, there is one
@@ -251,8 +256,8 @@ export abstract class PatchActor<Border extends ArrayBufferView> implements Patc
     signal: AbortSignal,
   ): Promise<{ borders: Map<number, Border>; ages: Map<number, number> }> {
     const wanted = step - this.#ageAt(step);
-    const { mailbox, settings } = this.#current;
-    const { lateness } = settings;
+    const { mailbox } = this.#current;
+    const lateness = this.latenessOf(step);
     const take = (slot: string): Promise<{ readonly version: number; readonly value: Border }> =>
       lateness
         ? mailbox.takeNotLater(slot, wanted, {

@@ -46,6 +46,7 @@ interface GenerateOptions {
   readonly borderAge?: BorderAge;
   readonly wire?: Wire;
   readonly warmup?: number;
+  readonly cooldown?: number;
   readonly devices?: number;
   readonly provider?: ProviderChoice;
   readonly sampler?: SamplerName;
@@ -107,7 +108,8 @@ export function addGenerate(program: Command): void {
     .addOption(
       new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
-    .option('--warmup <steps>', 'whole-image steps at the start (default: 2 of 20)', number)
+    .option('--warmup <steps>', 'whole-image steps at the start (default: 1 of 20)', number)
+    .option('--cooldown <steps>', 'whole-image steps at the end (default: 2 of 20)', number)
     .option(
       '--row-shares <shares>',
       'of the devices: equal, measured, or weights such as 2,1 (default: equal)',
@@ -188,6 +190,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
+  const { cooldown } = options;
   const {
     rowShares: shares,
     borderDeadline,
@@ -212,6 +215,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     borderAge,
     wire,
     warmupSteps: warmup,
+    cooldownSteps: cooldown,
     negativePrompt: negative,
     image: image === undefined ? undefined : readImage(image),
     strength,

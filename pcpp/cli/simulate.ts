@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../../runtime/cli/index.js';
 import { startCluster } from '../../runtime/index.js';
-import { generationDefaults } from '../engine/generation-request.js';
 import { openPipeline } from '../engine/pipeline.js';
+import { defaultCooldown, defaultWarmup } from '../engine/step-kind.js';
 import { hasCode, PcppError } from '../errors.js';
 import { type Fleet, type Simulated, simulate } from '../partition/simulate.js';
 import { type Wire, wires } from '../partition/wire.js';
@@ -19,6 +19,7 @@ interface SimulateOptions {
   readonly batch?: number;
   readonly steps: number;
   readonly warmup?: number;
+  readonly cooldown?: number;
   readonly devices: readonly number[];
   readonly stepMs?: number;
   readonly fixedShare: number;
@@ -37,7 +38,8 @@ export function addSimulate(program: Command): void {
     .option('--size <WxH>', "pixels (default: the model's own)", size)
     .option('--batch <number>', "2 with guidance, otherwise 1 (default: the model's own)", integer)
     .option('--steps <number>', 'denoising steps', integer, 50)
-    .option('--warmup <steps>', 'whole-image steps at the start (default: 4 of 50)', integer)
+    .option('--warmup <steps>', 'whole-image steps at the start (default: 1 of 20)', integer)
+    .option('--cooldown <steps>', 'whole-image steps at the end (default: 2)', integer)
     .option('--devices <numbers>', 'numbers of devices, with commas', counts, [1, 2, 4, 8])
     .option('--step-ms <ms>', 'of one device, a whole step (default: measured here)', positive)
     .option('--fixed-share <share>', 'of a step, what does not shrink with its rows', share, 0.1)
@@ -55,18 +57,16 @@ async function print(options: SimulateOptions): Promise<void> {
     throw new PcppError('E_OPTION', `border age must be 1 or 2, got ${age}`);
   }
   const { file, shape } = subjectOf(options.model, { ...options, borderPayload: 'hidden' });
-  const { warmupShare } = generationDefaults;
-  const warmupSteps = Math.min(
-    steps,
-    options.warmup ?? Math.max(1, Math.round(warmupShare * steps)),
-  );
+  const warmupSteps = Math.min(steps, options.warmup ?? defaultWarmup(steps));
+  const cooldownSteps = Math.min(steps - warmupSteps, options.cooldown ?? defaultCooldown(steps));
+  const image = { steps, warmupSteps, cooldownSteps };
   const { sites } = await compilePatchGraph(file, shape);
   const fleet = await fleetOf(options, shape.height);
   const { height, width, batch } = shape;
   const rules = { height, width, batch, borderFraction, borderCut: 'tokens', wire, age } as const;
   const rows = options.devices.map((devices) => {
     try {
-      return rowOf(simulate(sites, fleet, { steps, warmupSteps, plan: rules }, devices));
+      return rowOf(simulate(sites, fleet, { ...image, plan: rules }, devices));
     } catch (error) {
       if (!hasCode(error, 'E_PARTITION')) throw error;
       return [`${devices}`, 'too many devices', '-', '-', '-', '-'];
@@ -74,7 +74,7 @@ async function print(options: SimulateOptions): Promise<void> {
   });
   const { bytesPerSecond, latency: seconds } = fleet.link;
   console.log(
-    `${width} x ${height} latent, batch ${batch}, ${steps} steps, ${warmupSteps} of them warm-up; one device ${ms(fleet.single)} a step`,
+    `${width} x ${height} latent, batch ${batch}, ${steps} steps, ${warmupSteps} of them warm-up, ${cooldownSteps} cool-down; one device ${ms(fleet.single)} a step`,
   );
   console.log(
     `link ${((8 * bytesPerSecond) / 1e9).toFixed(2)} Gbit/s, ${ms(seconds)}; border ${borderFraction}, ${wire}, age ${age}`,

@@ -1,6 +1,7 @@
 /** What was made and what it cost, in a line or two. */
 
 import type { GenerationResult } from '../engine/generation-job.js';
+import { kindOfStep } from '../engine/step-kind.js';
 import { inBytes } from './progress-bar.js';
 
 export function summary(file: string, result: GenerationResult): string {
@@ -11,7 +12,9 @@ export function summary(file: string, result: GenerationResult): string {
   const groups = cfgParallel ? ' in two groups' : '';
   const where = devices === 1 ? 'one device' : `${devices} devices${groups}`;
   const first = `${file}: ${width}x${height}, seed ${seed}, ${mode} on ${where}, ${seconds(denoiseMs)} for ${steps.length} steps, ${seconds(totalMs)} in all`;
-  const displaced = steps.filter(({ borderBytes }) => borderBytes > 0);
+  const displaced = steps.filter(
+    ({ step, borderBytes }) => borderBytes > 0 && kindOfStep(settings, step) !== 'cooldown',
+  );
   if (!forecast || displaced.length === 0) return first;
   const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;
   const other = forecast.distrifusion.total;

@@ -63,13 +63,14 @@ export class AutoMode {
       this.#measure(request, settings, devices, whole, signal),
     );
     if (typeof costs === 'string') return alone(`one device: ${costs}`);
-    const { evaluations: steps, warmupSteps } = settings;
+    const { evaluations: steps, warmupSteps, cooldownSteps } = settings;
     const { borderFraction, wire } = request;
     const choice = chooseWay(
       {
         whole,
         steps,
         warmupSteps,
+        cooldownSteps,
         devices: available,
         ...(borderFraction === undefined ? {} : { borderFraction }),
         ...(wire === undefined ? {} : { wire }),

@@ -4,7 +4,7 @@
  */
 
 import { basename } from 'node:path';
-import { joinReports, PatchActor, type StepReport } from '../../actors/index.js';
+import { joinReports, type Lateness, PatchActor, type StepReport } from '../../actors/index.js';
 import {
   type ActorContext,
   type ActorHandle,
@@ -148,7 +148,9 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   override async *run(first: number, end: number): AsyncGenerator<StepReport> {
     const { phases } = this.#current;
     if (phases === 1) {
-      yield* super.run(first, end);
+      for await (const report of super.run(first, end)) {
+        yield this.#isFresh(report.step) ? { ...report, age: 0 } : report;
+      }
       return;
     }
     for (let step = first; step < end; step++) {
@@ -244,7 +246,12 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
 
   protected override ageOf(phase: number): number {
     const { ages } = this.#current;
+    if (this.#isFresh(phase)) return 1;
     return ages ? ages[phase % ages.length]! : super.ageOf(phase);
+  }
+
+  protected override latenessOf(phase: number): Lateness | undefined {
+    return this.#isFresh(phase) ? undefined : super.latenessOf(phase);
   }
 
   protected override sequenceOf(phase: number): number {
@@ -266,6 +273,10 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     ages: ReadonlyMap<number, number>,
   ): Promise<void> {
     return this.#current.advance(step, borders, ages);
+  }
+
+  #isFresh(phase: number): boolean {
+    return this.#current.isFresh?.(phase) ?? false;
   }
 
   get #current(): Share {

@@ -1,16 +1,19 @@
 /**
  * One device's share of one image: the latent rows it owns, stepped from noise to image. Whole-image steps at first,
- * which every device computes alike, then displaced steps on its own rows. No network: the caller carries borders.
+ * which every device computes alike, then displaced steps on its own rows, and whole-image steps again at the end if
+ * there are to be some. No network: the caller carries borders.
  */
 
 import type { Values } from '../onnx/session.js';
 import { type PlanPeriods, periodAt } from '../partition/border-rules.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
+import type { Span } from '../partition/needs.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
 import type { Sampler } from '../samplers/sampler.js';
-import { concatBatch, type Tensor, takeRows, tensor } from '../tensor.js';
+import { concatBatch, concatRows, type Tensor, takeRows, tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { BorderLines } from './border-lines.js';
+import { exactBytes, exactValues } from './border-wire.js';
 import { latentOf } from './borders.js';
 import { conditioningValues } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
@@ -18,6 +21,7 @@ import { combineGuidance } from './guidance.js';
 import { drawnNoise, firstLatent } from './latent-noise.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
 import { Denoising } from './share.js';
+import { kindOfStep, type StepKind } from './step-kind.js';
 
 /** A latent and what its sampler remembers. */
 interface Track {
@@ -39,8 +43,8 @@ export class DenoisePatch extends Denoising {
   readonly #lines: BorderLines;
   /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
   #own: Track;
-  /** By neighbour, latent rows of this step that came by themselves, unscaled. */
-  readonly #halos = new Map<number, Tensor>();
+  /** By patch, latent rows of this step that came by themselves, unscaled. */
+  readonly #latents = new Map<number, Tensor>();
   /** The whole image, during the warm-up and until the first displaced step has read its edges. */
   #whole: Track;
 
@@ -73,58 +77,75 @@ export class DenoisePatch extends Denoising {
     return this.#own.latent;
   }
 
-  isDisplaced(step: number): boolean {
-    return step >= this.#settings.warmupSteps;
-  }
-
-  /** Whose borders the step reads: the first displaced steps find them in their own whole-image run. */
+  /** Whose messages the step reads: the first displaced steps find borders in their own whole-image run. */
   senders(step: number): readonly number[] {
-    return step >= this.#settings.warmupSteps + this.#plan.age
-      ? this.#partners(this.#planAt(step), (other) => [other, this.#patch])
-      : [];
+    switch (this.#kindOf(step)) {
+      case 'displaced':
+        return this.#kindOf(step - this.#plan.age) === 'displaced'
+          ? this.#partners(this.#planAt(step), (other) => [other, this.#patch])
+          : [];
+      case 'cooldown':
+        return this.#plan.latentApart ? [] : this.#others();
+      default:
+        return [];
+    }
   }
 
-  /** Who reads this step's borders; nobody those of the last ones. */
+  /** Who reads this step's message; nobody that of the last one. */
   readers(step: number): readonly number[] {
-    const isRead = this.isDisplaced(step) && step < this.#settings.evaluations - this.#plan.age;
+    const { age, latentApart } = this.#plan;
+    if (this.#kindOf(step + 1) === 'cooldown') return latentApart ? [] : this.#others();
+    const isRead = this.#kindOf(step) === 'displaced' && this.#kindOf(step + age) === 'displaced';
     if (!isRead) return [];
-    return this.#partners(this.#planAt(step + this.#plan.age), (other) => [this.#patch, other]);
+    return this.#partners(this.#planAt(step + age), (other) => [this.#patch, other]);
   }
 
   borderFor(to: number, step: number): Uint8Array {
-    return this.#lines.encode(to, this.#denoiser.outbound(to, this.#own.latent), step);
+    return this.#kindOf(step + 1) === 'cooldown'
+      ? exactBytes(this.latentFor(to, step).data)
+      : this.#lines.encode(to, this.#denoiser.outbound(to, this.#own.latent), step);
   }
 
-  /** Whose latent rows a displaced step reads. */
-  get latentSenders(): readonly number[] {
-    return this.#others((other) => latentRows(this.#plan, other, this.#patch) !== undefined);
+  override isFresh(step: number): boolean {
+    return this.#kindOf(step) === 'cooldown';
   }
 
-  /** Whose displaced steps read this patch's latent rows. */
-  get latentReaders(): readonly number[] {
-    return this.#others((other) => latentRows(this.#plan, this.#patch, other) !== undefined);
+  /** Whose latent rows the step reads, of whatever message; nobody's after a step that everyone has computed alike. */
+  latentSenders(step: number): readonly number[] {
+    if (this.#kindOf(step - 1) === 'warmup') return [];
+    return this.#others((other) => this.#latentSpan(other, this.#patch, step) !== undefined);
   }
 
-  /** Own latent rows that patch `to` needs for the next step, [1, C, rows, W]. */
-  latentFor(to: number): Tensor {
-    const [from, end] = latentRows(this.#plan, this.#patch, to) ?? [0, 0];
+  /** Who reads this patch's latent rows as the step has left them. */
+  latentReaders(step: number): readonly number[] {
+    if (this.#kindOf(step) === 'warmup') return [];
+    return this.#others((other) => this.#latentSpan(this.#patch, other, step + 1) !== undefined);
+  }
+
+  /** Own latent rows that patch `to` needs in the step after this one, [1, C, rows, W]. */
+  latentFor(to: number, step: number): Tensor {
+    const [from, end] = this.#latentSpan(this.#patch, to, step + 1) ?? [0, 0];
     const [first] = this.#patchRows;
     return takeRows(this.#own.latent, from - first, end - first);
   }
 
-  /** Takes such rows of patch `from`, for the step that comes next. @throws PcppError `E_SHAPE` if there are more or fewer. */
-  takeLatent(from: number, values: Float32Array): void {
-    const rows = latentRows(this.#plan, from, this.#patch) ?? [0, 0];
+  /** Takes such rows of patch `from`, for this step. @throws PcppError `E_SHAPE` if there are more or fewer. */
+  takeLatent(from: number, values: Float32Array, step: number): void {
+    const rows = this.#latentSpan(from, this.#patch, step) ?? [0, 0];
     const dims = [1, this.#plan.sites.channels, rows[1] - rows[0], this.#plan.width];
-    this.#halos.set(from, tensor(dims, values.slice()));
+    this.#latents.set(from, tensor(dims, values.slice()));
   }
 
   borderAge(step: number): number | undefined {
+    if (this.isFresh(step)) return 0;
     return this.senders(step).length > 0 ? this.#plan.age : undefined;
   }
 
   override missing(from: number, version: number): readonly number[] {
-    return this.#lines.missing(from, version);
+    // Later ones carry latent rows, and build on nothing.
+    const { evaluations, cooldownSteps } = this.#settings;
+    const end = evaluations - cooldownSteps - this.#plan.age;
+    return this.#lines.missing(from, Math.min(version, end));
   }
 
   override repair(to: number, version: number): Uint8Array | undefined {
@@ -137,6 +158,13 @@ export class DenoisePatch extends Denoising {
     messages: ReadonlyMap<number, Uint8Array>,
     ages: ReadonlyMap<number, number> = new Map(),
   ): Promise<Tensor> {
+    const timestep = this.#sampler.timesteps[step]! * this.#timestepScale;
+    const input = { timestep, conditioning: this.#values };
+    if (this.#kindOf(step) !== 'displaced') {
+      const whole = this.isFresh(step) ? this.#gathered(step, messages) : this.#whole.latent;
+      const sample = this.#batch(this.#sampler.scaleInput(whole, step));
+      return this.#guide(await this.#denoiser.whole({ ...input, sample }));
+    }
     const madeIn = (from: number): number => step - (ages.get(from) ?? this.#plan.age);
     const borders = new Map(
       [...messages].map(([from, message]) => [
@@ -144,12 +172,6 @@ export class DenoisePatch extends Denoising {
         this.#lines.decode(from, message, madeIn(from)),
       ]),
     );
-    const timestep = this.#sampler.timesteps[step]! * this.#timestepScale;
-    const input = { timestep, conditioning: this.#values };
-    if (!this.isDisplaced(step)) {
-      const sample = this.#batch(this.#sampler.scaleInput(this.#whole.latent, step));
-      return this.#guide(await this.#denoiser.whole({ ...input, sample }));
-    }
     const sample = this.#batch(this.#sampler.scaleInput(this.#own.latent, step));
     const noise = await this.#denoiser.displaced({
       ...input,
@@ -163,12 +185,23 @@ export class DenoisePatch extends Denoising {
   }
 
   settle(step: number, noise: Tensor): void {
-    if (this.isDisplaced(step)) {
-      this.#own = this.#step(this.#own, step, noise, this.#patchRows);
-      return;
+    const kind = this.#kindOf(step);
+    if (kind === 'warmup') {
+      this.#whole = this.#step(this.#whole, step, noise, [0, this.#plan.height]);
     }
-    this.#whole = this.#step(this.#whole, step, noise, [0, this.#plan.height]);
-    this.#own = this.#step(this.#own, step, this.#ownRowsOf(noise), this.#patchRows);
+    const own = kind === 'displaced' ? noise : this.#ownRowsOf(noise);
+    this.#own = this.#step(this.#own, step, own, this.#patchRows);
+  }
+
+  /** The whole image before a step of the cool-down. @param messages By sender its rows, unless they came by themselves. */
+  #gathered(step: number, messages: ReadonlyMap<number, Uint8Array>): Tensor {
+    for (const [from, message] of messages) this.takeLatent(from, exactValues(message), step);
+    const patches = [...Array(patchCount(this.#plan)).keys()];
+    return concatRows(
+      patches.map((patch) =>
+        patch === this.#patch ? this.#own.latent : this.#latents.get(patch)!,
+      ),
+    );
   }
 
   /** A neighbour's latent rows, of this step or of one before, as the denoiser wants to see them. */
@@ -185,7 +218,7 @@ export class DenoisePatch extends Denoising {
     // Scaled by the noise they have, which is that of the step they were to enter.
     const scaled = (latent: Tensor | undefined, entered: number): Tensor | undefined =>
       latent && this.#batch(this.#sampler.scaleInput(latent, entered));
-    const apart = this.#halos.get(from);
+    const apart = this.#latents.get(from);
     if (apart) return scaled(apart, step);
     if (!payload) return scaled(takeRows(this.#whole.latent, ...rows), this.#settings.warmupSteps);
     return scaled(latentOf(this.#planAt(step), from, this.#patch, payload), madeIn(from) + 1);
@@ -231,7 +264,23 @@ export class DenoisePatch extends Denoising {
     return this.#others((other) => manifestOf(plan, ...edge(other)).length > 0);
   }
 
-  #others(isMeant: (other: number) => boolean): readonly number[] {
+  /** Latent rows of `from` that the step reads in `to`. */
+  #latentSpan(from: number, to: number, step: number): Span | undefined {
+    switch (this.#kindOf(step)) {
+      case 'displaced':
+        return latentRows(this.#plan, from, to);
+      case 'cooldown':
+        return [this.#plan.bounds[from]!, this.#plan.bounds[from + 1]!];
+      default:
+        return undefined;
+    }
+  }
+
+  #kindOf(step: number): StepKind | undefined {
+    return kindOfStep(this.#settings, step);
+  }
+
+  #others(isMeant: (other: number) => boolean = () => true): readonly number[] {
     const all = [...Array(patchCount(this.#plan)).keys()];
     return all.filter((other) => other !== this.#patch && isMeant(other));
   }

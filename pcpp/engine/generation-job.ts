@@ -18,6 +18,7 @@ import { describe, type GenerationSettings } from './generation-settings.js';
 import { type ImageForecast, imageForecast } from './image-forecast.js';
 import type { Paces } from './paces.js';
 import type { Device } from './pipeline.js';
+import { kindOfStep } from './step-kind.js';
 
 export type GenerationProgress =
   | {
@@ -213,10 +214,11 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   }
 
   async #denoise(
-    { evaluations: steps, warmupSteps }: GenerationSettings,
+    settings: GenerationSettings,
     devices: readonly Device[],
     bounds: readonly number[],
   ): Promise<readonly StepProgress[]> {
+    const { evaluations: steps, warmupSteps } = settings;
     const done: StepProgress[] = [];
     const waiting = new Map<number, StepReport[]>();
     const computeMs = devices.map((): number[] => []);
@@ -226,7 +228,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       const reports = [...(waiting.get(report.step) ?? []), report];
       waiting.set(report.step, reports);
       // In mode sync there are no whole-image steps.
-      const isOwn = report.step >= warmupSteps || warmupSteps === steps;
+      const isOwn = kindOfStep(settings, report.step) === 'displaced' || warmupSteps === steps;
       if (isOwn) computeMs[report.patch]!.push(report.computeMs);
       if (reports.length < devices.length) continue;
       waiting.delete(report.step);

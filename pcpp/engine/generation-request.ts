@@ -102,11 +102,13 @@ export interface GenerationRequest {
    * changes from step to step and make up for what they rounded. @default 'fp16'
    */
   readonly wire?: Wire;
-  /**
-   * The first steps that compute the whole image, exactly so many, at most all of them. @default 4 of 50 steps, in that
-   * proportion, as DistriFusion has it; at least 1
-   */
+  /** The first steps that compute the whole image, exactly so many, at most all of them. @default one in 20, at least 1 */
   readonly warmupSteps?: number;
+  /**
+   * The last steps that compute the whole image, of rows that devices tell each other before each: they mend what shows of
+   * stale borders at the patches' edges. @default one in 10, at most 2
+   */
+  readonly cooldownSteps?: number;
   /**
    * Guidance on two groups of devices: one computes what the prompt gives, the other what the negative prompt gives. The
    * picture does not change, and each group has half the work. In mode `single` that makes two devices. @default false
@@ -137,7 +139,6 @@ export const generationDefaults: {
   readonly groupNorm: GroupNormMode;
   readonly borderAge: BorderAge;
   readonly wire: Wire;
-  readonly warmupShare: number;
   readonly cfgParallel: boolean;
   readonly cfgInterleaved: boolean;
   readonly rowShares: RowShares;
@@ -150,7 +151,6 @@ export const generationDefaults: {
   groupNorm: 'damped',
   borderAge: 1,
   wire: 'fp16',
-  warmupShare: 4 / 50,
   cfgParallel: false,
   cfgInterleaved: false,
   rowShares: 'equal',
@@ -237,6 +237,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   lateSteps: integer(1, 8),
   wire: oneOf(wires),
   warmupSteps: integer(1, 1000),
+  cooldownSteps: integer(0, 1000),
   rowShares: {
     expected: "'equal', 'measured' or a list of weights above 0",
     accepts: (value) =>

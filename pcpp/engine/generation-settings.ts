@@ -25,6 +25,7 @@ import {
 } from './generation-request.js';
 import { guidanceOf, isGuided } from './guidance.js';
 import { samplerOf } from './sampler-of.js';
+import { defaultCooldown, defaultWarmup } from './step-kind.js';
 
 /** Plain data: it may be sent to every device of a job. */
 export interface GenerationSettings {
@@ -62,6 +63,8 @@ export interface GenerationSettings {
   readonly lateness?: Lateness;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
+  /** Exactly so many evaluations at the end compute the whole image, of rows that were told before: 0 without displaced ones. */
+  readonly cooldownSteps: number;
   /** Guidance on two groups of devices; `devices` are those of both. */
   readonly cfgParallel: boolean;
   /** Guidance in turns: only where borders are displaced. */
@@ -81,9 +84,8 @@ export interface LatentShape {
  *   wrong with the model.
  */
 export function prepare(request: GenerationRequest, model: ModelDirectory): GenerationSettings {
-  const { warmupShare, ...defaults } = generationDefaults;
   const given = parseRequest(request);
-  const asked = { ...defaults, ...given };
+  const asked = { ...generationDefaults, ...given };
   const { mode } = asked;
   if (mode === 'auto') {
     throw new PcppError(
@@ -116,8 +118,11 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   };
   const walk = samplerOf(model, { steps, skippedSteps, sampler, latent });
   const evaluations = walk.timesteps.length;
-  const warmup = asked.warmupSteps ?? Math.max(1, Math.round(warmupShare * evaluations));
+  const warmup = asked.warmupSteps ?? defaultWarmup(evaluations);
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
+  const cooldown = asked.cooldownSteps ?? defaultCooldown(evaluations);
+  // Nothing has to be mended where nothing is displaced.
+  const hasDisplaced = displaced && warmup + cooldown < evaluations;
   const guidance = guidanceOf(asked, model);
   const { guidanceScale } = guidance;
   if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
@@ -147,7 +152,8 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderAge: asked.borderAge,
     wire: asked.wire,
     ...(lateness ? { lateness } : {}),
-    warmupSteps: displaced ? Math.min(warmup, evaluations) : evaluations,
+    warmupSteps: hasDisplaced ? warmup : evaluations,
+    cooldownSteps: hasDisplaced ? cooldown : 0,
     cfgParallel: asked.cfgParallel,
     cfgInterleaved: asked.cfgInterleaved && displaced,
     rowShares: asked.rowShares,

@@ -39,8 +39,7 @@ export class GuidedTurns implements Share {
     const { step, turn } = at(phase);
     switch (turn) {
       case 'exchange':
-        // The first displaced step begins with rows that everyone has computed.
-        return this.#positive.isDisplaced(step - 1) ? this.#positive.latentSenders : [];
+        return this.#positive.latentSenders(step);
       case 'positive':
         return this.#positive.senders(step);
       case 'negative':
@@ -50,17 +49,14 @@ export class GuidedTurns implements Share {
 
   readers(phase: number): readonly number[] {
     const told = this.#toldIn(phase);
-    if (told) return told.half.readers(told.step);
-    // Whoever reads borders of this step takes the next one.
-    const isRead = this.#negative.readers(at(phase).step).length > 0;
-    return isRead ? this.#positive.latentReaders : [];
+    return told ? told.half.readers(told.step) : this.#positive.latentReaders(at(phase).step);
   }
 
   borderFor(to: number, phase: number): Uint8Array {
     const told = this.#toldIn(phase);
     return told
       ? told.half.borderFor(to, told.step)
-      : exactBytes(this.#positive.latentFor(to).data);
+      : exactBytes(this.#positive.latentFor(to, at(phase).step).data);
   }
 
   async advance(phase: number, messages: ReadonlyMap<number, Uint8Array>): Promise<void> {
@@ -69,8 +65,8 @@ export class GuidedTurns implements Share {
       case 'exchange':
         for (const [from, message] of messages) {
           const values = exactValues(message);
-          this.#positive.takeLatent(from, values);
-          this.#negative.takeLatent(from, values);
+          this.#positive.takeLatent(from, values, step);
+          this.#negative.takeLatent(from, values, step);
         }
         return;
       case 'positive':

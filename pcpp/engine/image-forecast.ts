@@ -5,8 +5,11 @@ import {
   type Forecast,
   forecastBytes,
   forecastFresh,
+  forecastGathered,
+  forecastGatheredHalves,
   forecastHalves,
   forecastTurns,
+  type Traffic,
 } from '../partition/bytes.js';
 import type { GenerationSettings } from './generation-settings.js';
 
@@ -20,6 +23,8 @@ export interface ImageForecast {
   readonly forecast?: Forecast;
   /** Where border rules change it: what holds for the borders that are read in the steps from `from` on, in order. */
   readonly forecasts?: readonly ForecastPeriod[];
+  /** Bytes of a step of the cool-down, if there is one. */
+  readonly cooldown?: Traffic;
 }
 
 export interface ForecastPeriod {
@@ -33,12 +38,18 @@ export function imageForecast(
   settings: GenerationSettings,
   periods: readonly PlanPeriod[],
 ): ImageForecast {
-  const { height } = settings.latent;
+  const { height, channels, width } = settings.latent;
   const bounds = periods[0]?.plan.bounds ?? [0, height];
   const [first, ...more] = forecastsOf(settings, periods, bounds);
   if (!first) return { bounds };
   const { forecast } = first;
-  return { bounds, forecast, ...(more.length > 0 ? { forecasts: [first, ...more] } : {}) };
+  const gathered = settings.cfgParallel ? forecastGatheredHalves : forecastGathered;
+  return {
+    bounds,
+    forecast,
+    ...(more.length > 0 ? { forecasts: [first, ...more] } : {}),
+    ...(settings.cooldownSteps > 0 ? { cooldown: gathered(bounds, channels * width) } : {}),
+  };
 }
 
 function forecastsOf(

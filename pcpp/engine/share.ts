@@ -29,6 +29,11 @@ export interface Share {
   ): Promise<void>;
   /** How old the borders are that a step reads; undefined if it reads none. */
   borderAge(step: number): number | undefined;
+  /**
+   * Whether the phase waits for what the one before it has made, and for nothing older, whatever holds for other phases.
+   * @default never
+   */
+  isFresh?(phase: number): boolean;
   /** As a message comes in: versions that were lost before it and have to be asked for. */
   missing?(from: number, version: number): readonly number[];
   /** What replaces a message that was lost; undefined if it is too long ago. */
@@ -43,6 +48,7 @@ export abstract class Denoising implements Share {
   abstract readers(phase: number): readonly number[];
   abstract borderFor(to: number, phase: number): Uint8Array;
   abstract borderAge(step: number): number | undefined;
+  isFresh?(phase: number): boolean;
   missing?(from: number, version: number): readonly number[];
   repair?(to: number, version: number): Uint8Array | undefined;
 

@@ -100,6 +100,28 @@ export function forecastTurns(plan: PatchPlan): Forecast {
   return { ...own, first: both(entry.first), repair: both(entry.repair), distrifusion, saving };
 }
 
+/**
+ * What a step of the cool-down reads: everybody's rows of the latent, in float32.
+ *
+ * @param bounds Patch i owns latent rows [bounds[i], bounds[i + 1]).
+ * @param rowValues Values of one latent row, all channels.
+ */
+export function forecastGathered(bounds: readonly number[], rowValues: number): Traffic {
+  const own = bounds.slice(1).map((end, patch) => 4 * rowValues * (end - bounds[patch]!));
+  const all = sumOf(own);
+  const sent = own.map((bytes) => bytes * (own.length - 1));
+  return { sent, received: own.map((bytes) => all - bytes), total: sumOf(sent) };
+}
+
+/** The same in each of two groups that share guidance out, with what the network gave for the whole image. */
+export function forecastGatheredHalves(bounds: readonly number[], rowValues: number): Traffic {
+  const { sent, received } = forecastGathered(bounds, rowValues);
+  const output = 4 * rowValues * bounds.at(-1)!;
+  const both = (bytes: readonly number[]): readonly number[] =>
+    [...bytes, ...bytes].map((group) => group + output);
+  return { sent: both(sent), received: both(received), total: sumOf(both(sent)) };
+}
+
 /** Whole patches to everybody, as keys and values whatever travels here. */
 export function asDistrifusion(plan: PatchPlan): PatchPlan {
   const borders = plan.sites.borders.map((site): Site => {

@@ -66,8 +66,10 @@ export interface Run {
   readonly plan?: PatchPlan;
   /** Evaluations of the denoiser. */
   readonly steps: number;
-  /** Of them, those on whole images; not read without a plan. */
+  /** Of them, those on whole images at the start; not read without a plan. */
   readonly warmupSteps: number;
+  /** The same at the end; everybody's rows are gathered before each. @default 0 */
+  readonly cooldownSteps?: number;
 }
 
 /** Seconds of an image and where they go. */
@@ -109,7 +111,8 @@ export const stepSeconds = (
 ): number => Math.max(compute, (compute + transfer) / age, busy);
 
 /** @throws RangeError if the plan has more patches than costs have devices. */
-export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs): TimeForecast {
+export function forecastSeconds(run: Run, costs: Costs): TimeForecast {
+  const { plan, steps } = run;
   const { encode, decode, single, link, exchange: more } = costs;
   if (!plan) {
     const denoise = steps * single;
@@ -128,13 +131,18 @@ export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs)
     return stepSeconds(compute + more, busy > 0 ? busy + link.latency : 0, plan.age, busy);
   };
   const step = exchange(bytes);
-  const displaced = Math.max(0, steps - warmupSteps);
+  const displaced = displacedSteps(run);
+  const gathered = Math.min(run.cooldownSteps ?? 0, steps - displaced);
   // The first displaced steps find everyone's borders in their own whole-image run.
   const silent = Math.min(displaced, plan.age);
   const exchanged = displaced - silent;
   const first = exchanged > 0 ? exchange(bytes.first) - step : 0;
   const denoise =
-    (steps - displaced) * whole + silent * compute + exchanged * step + Math.max(0, first);
+    (steps - displaced) * whole +
+    gathered * (gatherSeconds(plan, link) + more) +
+    silent * compute +
+    exchanged * step +
+    Math.max(0, first);
   const busy = busySeconds(bytes, link);
   const total = encode + denoise + gatherSeconds(plan, link) + decodeSeconds(plan, decode);
   return { total, denoise, step, compute, transfer: busy > 0 ? busy + link.latency : 0 };
@@ -147,10 +155,11 @@ export function forecastSeconds({ plan, steps, warmupSteps }: Run, costs: Costs)
  * @param plan Of each group, for both entries: a message of one has half its bytes.
  */
 export function forecastHalvedSeconds(
-  { plan, steps, warmupSteps }: Run & { readonly plan: PatchPlan },
+  run: Run & { readonly plan: PatchPlan },
   costs: Costs,
   half: HalfCost,
 ): TimeForecast {
+  const { plan, steps } = run;
   const { share, exchange } = half;
   const decoded = decodeSeconds(halvedRows(plan.bounds), costs.decode);
   if (patchCount(plan) === 1) {
@@ -169,7 +178,7 @@ export function forecastHalvedSeconds(
     })),
     link: { ...costs.link, bytesPerSecond: 2 * costs.link.bytesPerSecond },
   };
-  const forecast = forecastSeconds({ plan, steps, warmupSteps }, halved);
+  const forecast = forecastSeconds(run, halved);
   const total = forecast.total - decodeSeconds(plan, costs.decode) + decoded;
   return { ...forecast, total };
 }
@@ -193,15 +202,19 @@ export function forecastTurnsSeconds(
   const compute = 2 * entry;
   const way = busy / 2 + latency;
   const step = Math.max(compute + latency, entry + latency + way, busy) + costs.exchange;
-  const exchanged = Math.max(0, run.steps - run.warmupSteps - 1);
-  const silent = Math.min(1, run.steps - run.warmupSteps);
+  const displaced = displacedSteps(run);
+  const exchanged = Math.max(0, displaced - 1);
+  const silent = Math.min(1, displaced);
   const longer =
     exchanged * (step - together.step) +
     silent * (compute - together.compute) +
-    Math.min(run.warmupSteps, run.steps) * (2 * share - 1) * wholeSeconds(costs, run.plan);
+    (run.steps - displaced) * (2 * share - 1) * wholeSeconds(costs, run.plan);
   const [total, denoise] = [together.total + longer, together.denoise + longer];
   return { total, denoise, step, compute, transfer: together.transfer };
 }
+
+const displacedSteps = ({ steps, warmupSteps, cooldownSteps = 0 }: Run): number =>
+  Math.max(0, steps - warmupSteps - cooldownSteps);
 
 const wholeSeconds = (costs: Costs, plan: PatchPlan): number =>
   Math.max(...costs.devices.slice(0, patchCount(plan)).map(({ whole }) => whole));

@@ -60,6 +60,8 @@ export interface PlannerInput {
   readonly whole: PatchPlan;
   readonly steps: number;
   readonly warmupSteps: number;
+  /** @default 0 */
+  readonly cooldownSteps?: number;
   /** Devices that may be taken. */
   readonly devices: number;
   /** Fixed by the user. @default chosen */
@@ -98,8 +100,16 @@ const sooner = (a: Candidate, b: Candidate): Candidate =>
 
 /** Most faithful first, then fewest devices. Guidance on two groups changes nothing, and leaves fewer patches. */
 function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
-  const { whole, steps, warmupSteps, devices, cfgParallel, late = false } = input;
-  const run: Run = { steps, warmupSteps };
+  const {
+    whole,
+    steps,
+    warmupSteps,
+    cooldownSteps = 0,
+    devices,
+    cfgParallel,
+    late = false,
+  } = input;
+  const run: Run = { steps, warmupSteps, cooldownSteps };
   const single: Candidate = { way: { mode: 'single' }, forecast: forecastSeconds(run, costs) };
   const { half } = costs;
   const mayGroup = half !== undefined && whole.age === 1 && !late;

@@ -22,6 +22,8 @@ export interface Fleet extends Omit<Costs, 'devices'> {
 export interface SimulatedImage {
   readonly steps: number;
   readonly warmupSteps: number;
+  /** DistriFusion as published has none. @default 0 */
+  readonly cooldownSteps?: number;
   /** Of mode pcpp; the number of patches is that of the devices. */
   readonly plan: Omit<PlanOptions, 'patches' | 'mode'>;
 }
@@ -48,11 +50,11 @@ export interface Simulated {
 export function simulate(
   sites: GraphSites,
   { device, ...rest }: Fleet,
-  { steps, warmupSteps, plan: rules }: SimulatedImage,
+  { plan: rules, ...run }: SimulatedImage,
   devices: number,
 ): Simulated {
   const costs: Costs = { ...rest, devices: Array.from({ length: devices }, () => device) };
-  const run = { steps, warmupSteps };
+  const { steps, warmupSteps } = run;
   const single = forecastSeconds(run, costs).total;
   if (devices === 1)
     return { devices, single, pcpp: single, distrifusion: single, published: single };

@@ -71,7 +71,16 @@ async function printScenes(): Promise<void> {
   await using local = await startCluster({ workers: 2, resources: { cpu: 1 } });
   await using pipeline = await openPipeline(local.cluster, { model: scenesPath });
   const prompt = 'snowy mountains, a calm lake, sunset, clear sky';
-  const request = { prompt, width: 512, height: 512, steps: 6, warmupSteps: 1, seed: 7, ...rules };
+  const request = {
+    prompt,
+    width: 512,
+    height: 512,
+    steps: 6,
+    warmupSteps: 1,
+    cooldownSteps: 0,
+    seed: 7,
+    ...rules,
+  };
   for (const [name, borderPayload, wire] of variants) {
     const { forecast, steps } = await pipeline.generate({ ...request, borderPayload, wire }).result;
     const [first, ...later] = steps.slice(2).map(({ borderBytes }) => borderBytes);

@@ -2,10 +2,11 @@
  * Pictures of displaced devices against those of one device, by everything that a request can say of borders, on 2, 4 and 8
  * devices. One thing is changed at a time: fraction, age and group normalisation at every size, the rest at the first one.
  *
- *   node dist/test/bench/fidelity.bench.js [prompts=20] [steps=20] [size=256 and 512] > fidelity.md
+ *   node dist/test/bench/fidelity.bench.js [prompts=20] [steps=20] [size=256 and 512] [axis=all] > fidelity.md
  *   python3 test/bench/fidelity-plot.py fidelity.md docs/images/fidelity.svg      (needs matplotlib)
  *
- * The model that ships, its own guidance, default warm-up. All devices in one process, so nothing depends on timing. Seams: how
+ * The model that ships, its own guidance. Two steps at the start compute the whole image and none at the end, so that differences show, but for
+ * the axis `whole`, which is about those. All devices in one process, so nothing depends on timing. Seams: how
  * much more a picture changes from row to row at patches' edges than nearby, as a multiple of the same in the picture of one
  * device.
  */
@@ -19,7 +20,8 @@ import { wires } from '../../pcpp/partition/wire.js';
 import { scenesPath } from '../helpers/golden.js';
 import { ImageMaker } from '../helpers/in-process-image.js';
 
-const [count = 20, steps = 20, only] = process.argv.slice(2).map(Number);
+const [count = 20, steps = 20, only] = process.argv.slice(2, 5).map(Number);
+const onlyAxis = process.argv[5];
 const sizes = only ? [only] : [256, 512];
 
 const lands = ['alps', 'rocky mountains', 'green hills', 'a volcano', 'red canyon', 'flat land'];
@@ -79,8 +81,19 @@ const others: readonly Variant[] = [
       })),
     },
   },
-  { axis: 'warmup', label: 'warm-up 4', request: { warmupSteps: 4 } },
 ];
+const wholeSteps: readonly Variant[] = [
+  [4, 0],
+  [1, 0],
+  [1, 1],
+  [1, 2],
+  [1, 3],
+  [2, 2],
+].map(([warmupSteps = 1, cooldownSteps = 0]) => ({
+  axis: 'whole',
+  label: `${warmupSteps} at the start, ${cooldownSteps} at the end`,
+  request: { warmupSteps, cooldownSteps },
+}));
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -101,6 +114,8 @@ for (const size of sizes) {
     height: size,
     steps,
     seed: index + 7,
+    warmupSteps: 2,
+    cooldownSteps: 0,
   }));
   const references: RgbImage[] = [];
   for (const subject of subjects) {
@@ -116,9 +131,9 @@ for (const size of sizes) {
       { length: devices - 1 },
       (_, index) => Math.round(((index + 1) * units) / devices) * 64,
     );
-    for (const { axis, label, request } of size === sizes[0]
-      ? [...fractions, ...norms, ...others]
-      : [...fractions, ...norms]) {
+    const variants = [...fractions, ...norms, ...(size === sizes[0] ? others : []), ...wholeSteps];
+    for (const { axis, label, request } of variants) {
+      if (onlyAxis !== undefined && axis !== onlyAxis) continue;
       const quality = { psnr: [] as number[], ssim: [] as number[], seam: [] as number[] };
       let bytes = 0;
       for (const [index, subject] of subjects.entries()) {
@@ -128,7 +143,8 @@ for (const size of sizes) {
         quality.psnr.push(psnr(image, reference));
         quality.ssim.push(ssim(image, reference));
         quality.seam.push(seamEnergy(image, seams) / seamEnergy(reference, seams));
-        bytes = made.borderBytes.at(-1)!;
+        const { evaluations, cooldownSteps } = made.settings;
+        bytes = made.borderBytes[evaluations - cooldownSteps - 1]!;
       }
       const decibels = [mean(quality.psnr), median(quality.psnr), Math.min(...quality.psnr)];
       const cells = [

@@ -25,9 +25,9 @@ await using local = await startCluster({ workers: 2, resources: { cpu: 1 }, prew
 await using pipeline = await openPipeline(local.cluster, { model });
 
 const variants = [
-  { label: 'pcpp, warm-up 1', mode: 'pcpp', warmupSteps: 1 },
-  { label: 'pcpp, default warm-up', mode: 'pcpp' },
-  { label: 'distrifusion, default warm-up', mode: 'distrifusion' },
+  { label: 'pcpp', mode: 'pcpp' },
+  { label: 'pcpp, nothing mended', mode: 'pcpp', cooldownSteps: 0 },
+  { label: 'distrifusion', mode: 'distrifusion' },
   { label: 'sync', mode: 'sync' },
   { label: 'guidance on both', mode: 'single', cfgParallel: true },
 ] as const;
@@ -40,8 +40,11 @@ const alone = (): Promise<GenerationResult> =>
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-const medianStep = (result: GenerationResult, from: number): number =>
-  median(result.steps.slice(from).map(({ stepMs }) => stepMs));
+const medianStep = ({ settings, steps }: GenerationResult): number => {
+  const { warmupSteps, cooldownSteps, evaluations } = settings;
+  const from = warmupSteps === evaluations ? 1 : warmupSteps + 1;
+  return median(steps.slice(from, evaluations - cooldownSteps).map(({ stepMs }) => stepMs));
+};
 
 for (const variant of variants) await run(variant);
 const one = await alone();
@@ -60,14 +63,12 @@ for (const variant of variants) {
     ratios.push(single.at(-1)!.denoiseMs / together.at(-1)!.denoiseMs);
   }
   const last = together.at(-1)!;
-  const { warmupSteps, evaluations } = last.settings;
-  const steady = warmupSteps === evaluations ? 1 : warmupSteps + 1;
   rows.push([
     variant.label,
     `${(median(single.map(({ denoiseMs }) => denoiseMs)) / 1000).toFixed(2)} s`,
     `${(median(together.map(({ denoiseMs }) => denoiseMs)) / 1000).toFixed(2)} s`,
     `${median(ratios).toFixed(2)}x (${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)})`,
-    `${medianStep(single.at(-1)!, 1).toFixed(1)} / ${medianStep(last, steady).toFixed(1)} ms`,
+    `${medianStep(single.at(-1)!).toFixed(1)} / ${medianStep(last).toFixed(1)} ms`,
     `${psnr(last.image, one.image).toFixed(1)} dB`,
   ]);
 }

@@ -18,11 +18,13 @@ import {
   type PatchGraphShape,
 } from '../../pcpp/rewrite/compile.js';
 import { concatRows, type Tensor } from '../../pcpp/tensor.js';
-import { encodePrompt, wholePicture } from '../../pcpp/text/encode-prompt.js';
+import { type Conditioning, encodePrompt, wholePicture } from '../../pcpp/text/encode-prompt.js';
 
 export interface InProcessImage {
   readonly settings: GenerationSettings;
   readonly latent: Tensor;
+  /** What every step has left. */
+  readonly latents: readonly Tensor[];
   /** Bytes that arrived for every step, all devices together. */
   readonly borderBytes: readonly number[];
   /** None in mode `single`. */
@@ -43,25 +45,39 @@ export class ImageMaker {
     const { shares, periods } = await this.#shares(settings, patches);
     const posted = new Map<string, Uint8Array>();
     const borderBytes: number[] = [];
+    const latents: Tensor[] = [];
     for (let step = 0; step < settings.evaluations; step++) {
       let bytes = 0;
       for (const [to, share] of shares.entries()) {
         const messages = new Map<number, Uint8Array>();
+        const age = share.isFresh?.(step) ? 1 : settings.borderAge;
         for (const from of share.senders(step)) {
-          messages.set(from, posted.get(`${step - settings.borderAge} ${from} ${to}`)!);
+          messages.set(from, posted.get(`${step - age} ${from} ${to}`)!);
           bytes += messages.get(from)!.byteLength;
         }
         await share.advance(step, messages);
       }
       borderBytes.push(bytes);
+      latents.push(concatRows(shares.map((share) => share.rows)));
       for (const [from, share] of shares.entries()) {
         for (const to of share.readers(step)) {
           posted.set(`${step} ${from} ${to}`, share.borderFor(to, step));
         }
       }
     }
-    const latent = concatRows(shares.map((share) => share.rows));
-    return { settings, latent, borderBytes, periods };
+    return { settings, latent: latents.at(-1)!, latents, borderBytes, periods };
+  }
+
+  /** One device goes on from what a step has left, by the model's own graph; for samplers that remember nothing. */
+  async finish(request: GenerationRequest, latent: Tensor, from: number): Promise<Tensor> {
+    const settings = prepare({ ...request, mode: 'single' }, this.#model.directory);
+    const session = await this.#model.denoiser();
+    const sampler = samplerOf(this.#model.directory, settings);
+    const conditioning = await this.#conditioning(settings);
+    const device = new SingleDevice(session, sampler, settings, conditioning, { first: latent });
+    for (let step = from; step < settings.evaluations; step++)
+      await device.advance(step, new Map());
+    return device.rows;
   }
 
   async decode(latent: Tensor): Promise<RgbImage> {
@@ -74,14 +90,7 @@ export class ImageMaker {
     settings: GenerationSettings,
     patches: number,
   ): Promise<{ shares: readonly (DenoisePatch | SingleDevice)[]; periods: readonly PlanPeriod[] }> {
-    const { prompt, negativePrompt, guidanceScale, height, width } = settings;
-    const { conditioning } = await encodePrompt(this.#model, {
-      prompt,
-      ...(negativePrompt === undefined ? {} : { negativePrompt }),
-      guided: isGuided(guidanceScale),
-      framing: wholePicture(height, width),
-      ...(settings.guidanceInput === undefined ? {} : { guidance: settings.guidanceInput }),
-    });
+    const conditioning = await this.#conditioning(settings);
     const sampler = samplerOf(this.#model.directory, settings);
     if (settings.mode === 'single') {
       const session = await this.#model.denoiser();
@@ -94,6 +103,18 @@ export class ImageMaker {
       return new DenoisePatch(denoiser, periods, sampler, settings, conditioning);
     });
     return { shares, periods };
+  }
+
+  async #conditioning(settings: GenerationSettings): Promise<Conditioning> {
+    const { prompt, negativePrompt, guidanceScale, height, width } = settings;
+    const { conditioning } = await encodePrompt(this.#model, {
+      prompt,
+      ...(negativePrompt === undefined ? {} : { negativePrompt }),
+      guided: isGuided(guidanceScale),
+      framing: wholePicture(height, width),
+      ...(settings.guidanceInput === undefined ? {} : { guidance: settings.guidanceInput }),
+    });
+    return conditioning;
   }
 
   /** One session for each form of the graph. */

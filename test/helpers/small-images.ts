@@ -2,7 +2,7 @@
 
 import type { GenerationRequest, GenerationResult, Pipeline } from '../../pcpp/index.js';
 
-/** With guidance, two whole-image steps and six displaced ones. */
+/** With guidance, two whole-image steps, five displaced ones, and one more on the whole image. */
 export const guidedRequest: GenerationRequest = {
   prompt: 'mountains, the ocean, sunrise, clouds',
   negativePrompt: 'fog',
@@ -11,6 +11,7 @@ export const guidedRequest: GenerationRequest = {
   steps: 8,
   seed: 5,
   warmupSteps: 2,
+  cooldownSteps: 1,
 };
 
 /** Makes that image, but for what is said of another. */

@@ -18,6 +18,7 @@ const request: GenerationRequest = {
   steps: 8,
   seed: 3,
   warmupSteps: 2,
+  cooldownSteps: 0,
   borderFraction: 0.3,
 };
 const up = 'up.';

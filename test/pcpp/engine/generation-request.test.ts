@@ -27,7 +27,8 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     groupNorm: 'damped',
     borderAge: 1,
     wire: 'fp16',
-    warmupSteps: 2,
+    warmupSteps: 1,
+    cooldownSteps: 2,
     cfgParallel: false,
     cfgInterleaved: false,
     rowShares: 'equal',
@@ -55,19 +56,26 @@ test('an undefined option counts as left out', (t) => {
   t.deepEqual(parseRequest(request), { prompt });
 });
 
-const warmups: readonly (readonly [request: Partial<GenerationRequest>, warmupSteps: number])[] = [
-  [{ warmupSteps: 2 }, 2],
-  [{ warmupSteps: 30 }, 24],
-  [{ steps: 3 }, 1],
-  [{ steps: 50 }, 4],
-  [{ mode: 'distrifusion' }, 2],
-  [{ mode: 'single', warmupSteps: 1 }, 24],
-  [{ mode: 'sync', warmupSteps: 1 }, 24],
+const wholeSteps: readonly (readonly [
+  request: Partial<GenerationRequest>,
+  warmupSteps: number,
+  cooldownSteps: number,
+])[] = [
+  [{ warmupSteps: 2 }, 2, 2],
+  [{ cooldownSteps: 5 }, 1, 5],
+  [{ warmupSteps: 30 }, 24, 0],
+  [{ warmupSteps: 20, cooldownSteps: 4 }, 24, 0],
+  [{ steps: 3 }, 1, 0],
+  [{ steps: 8 }, 1, 1],
+  [{ steps: 50 }, 3, 2],
+  [{ mode: 'distrifusion' }, 1, 2],
+  [{ mode: 'single', warmupSteps: 1 }, 24, 0],
+  [{ mode: 'sync', warmupSteps: 1, cooldownSteps: 3 }, 24, 0],
 ];
 
-for (const [request, expected] of warmups) {
-  test(`${JSON.stringify(request)} makes ${expected} steps whole`, (t) => {
-    t.is(prepare({ prompt, ...request }, scenes).warmupSteps, expected);
+for (const [request, warmupSteps, cooldownSteps] of wholeSteps) {
+  test(`${JSON.stringify(request)} makes ${warmupSteps} steps whole, and ${cooldownSteps} at the end`, (t) => {
+    t.like(prepare({ prompt, ...request }, scenes), { warmupSteps, cooldownSteps });
   });
 }
 

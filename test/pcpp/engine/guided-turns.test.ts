@@ -21,13 +21,14 @@ test('in turns the picture is the same, and borders are one step old', async (t)
     t.true(far < bound, `${more.wire} ${far}`);
     t.deepEqual(
       turns.steps.map(({ borderAge }) => borderAge),
-      [undefined, undefined, undefined, 1, 1, 1, 1, 1],
+      [undefined, undefined, undefined, 1, 1, 1, 1, 0],
     );
     const planned = Array<number>(8).fill(0);
     for (const { from, forecast } of turns.forecasts ?? [{ from: 3, forecast: turns.forecast! }]) {
       planned.fill(forecast.total, Math.max(from, 3));
       planned[Math.max(from, 3)] = forecast.first.total;
     }
+    planned[7] = turns.cooldown!.total;
     t.deepEqual(
       turns.steps.map((step) => step.borderBytes),
       planned,
@@ -51,7 +52,7 @@ test('what cannot be in turns is refused, and where nothing is displaced there i
     });
   }
   const single = await makeGuided(pipeline, { mode: 'single' });
-  for (const more of [{ mode: 'single' }, { warmupSteps: 8 }] as const) {
+  for (const more of [{ mode: 'single' }, { warmupSteps: 7 }] as const) {
     const turns = await makeGuided(pipeline, { ...more, cfgInterleaved: true });
     t.true(maxAbsDifference(turns.latent.data, single.latent.data) < 1e-4);
   }

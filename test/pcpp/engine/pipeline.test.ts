@@ -21,6 +21,7 @@ const request: GenerationRequest = {
   steps: 8,
   seed: 5,
   warmupSteps: 2,
+  cooldownSteps: 1,
 };
 
 const largestDifference = (a: Float32Array, b: Float32Array): number =>
@@ -40,11 +41,18 @@ test.serial(
       const again = await make(pipeline, { mode });
       t.deepEqual(first.png, again.png);
       t.deepEqual(first.bounds, [0, 16, 24]);
-      for (const { step, borderBytes, borderAge } of first.steps) {
-        // Steps 0 and 1 compute the whole image, and step 2 finds everyone's borders in that.
-        t.is(borderBytes, step > 2 ? first.forecast!.total : 0, `${mode} ${step}`);
-        t.is(borderAge, step > 2 ? 1 : undefined);
-      }
+      const { forecast, cooldown } = first;
+      const { total } = forecast!;
+      // Steps 0 and 1 compute the whole image, and step 2 finds everyone's borders in that; step 7 gathers all rows.
+      t.deepEqual(
+        first.steps.map(({ borderBytes }) => borderBytes),
+        [0, 0, 0, total, total, total, total, cooldown!.total],
+        mode,
+      );
+      t.deepEqual(
+        first.steps.map(({ borderAge }) => borderAge),
+        [undefined, undefined, undefined, 1, 1, 1, 1, 0],
+      );
     }
   },
 );
@@ -59,7 +67,7 @@ test.serial('bytes arrive as planned in every step, for every wire, cut and payl
       const { first, total } = made.forecast!;
       t.deepEqual(
         made.steps.map(({ borderBytes }) => borderBytes),
-        [0, 0, 0, first.total, total, total, total, total],
+        [0, 0, 0, first.total, total, total, total, made.cooldown!.total],
         wire,
       );
       t.is(wire.startsWith('residual'), first.total > total);
@@ -76,9 +84,9 @@ test.serial(
       const made = await make(pipeline, { borderAge: 2, wire });
       const { first, total } = made.forecast!;
       const bytes = made.steps.map(({ borderBytes }) => borderBytes);
-      t.deepEqual(bytes, [0, 0, 0, 0, first.total, total, total, total]);
+      t.deepEqual(bytes, [0, 0, 0, 0, first.total, total, total, made.cooldown!.total]);
       const ages = made.steps.map(({ borderAge }) => borderAge);
-      t.deepEqual(ages, [...Array(4).fill(undefined), 2, 2, 2, 2]);
+      t.deepEqual(ages, [...Array(4).fill(undefined), 2, 2, 2, 0]);
       t.deepEqual((await make(pipeline, { borderAge: 2, wire })).png, made.png);
     }
   },
@@ -244,6 +252,7 @@ test.serial('a sampler that draws noise draws the same on any number of devices'
     t.true(largestDifference(alone.latent.data, sync.latent.data) < 1e-4 * scale, sampler);
     const pcpp = await make(pipeline, { ...more, mode: 'pcpp', warmupSteps: 2 });
     t.is(pcpp.steps.length, sampler === 'pndm' ? 6 : 5);
-    t.is(pcpp.steps.at(-1)?.borderBytes, pcpp.forecast!.total);
+    t.is(pcpp.steps.at(-2)?.borderBytes, pcpp.forecast!.total);
+    t.is(pcpp.steps.at(-1)?.borderBytes, pcpp.cooldown!.total);
   }
 });

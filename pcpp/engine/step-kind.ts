@@ -1,0 +1,35 @@
+/** What the steps of an image compute. */
+
+/**
+ * `warmup`: the whole image, of which everyone knows all. `displaced`: own rows, with the others' borders of steps before.
+ * `cooldown`: the whole image, whose rows the others tell as the step before has left them.
+ */
+export type StepKind = 'warmup' | 'displaced' | 'cooldown';
+
+/**
+ * How many a request has that does not say: a step in twenty at the start, at least one, for more changes nothing that one could see;
+ * a step in ten at the end, at most two, for what shows of stale borders is mended by then (docs/fidelity.md).
+ */
+export const defaultWarmup = (evaluations: number): number =>
+  Math.max(1, Math.round(evaluations / 20));
+export const defaultCooldown = (evaluations: number): number =>
+  Math.min(2, Math.round(evaluations / 10));
+
+export interface StepCounts {
+  /** All of them. */
+  readonly evaluations: number;
+  /** At the start. */
+  readonly warmupSteps: number;
+  /** At the end. */
+  readonly cooldownSteps: number;
+}
+
+/** @returns undefined for a step that the image has not. */
+export function kindOfStep(
+  { evaluations, warmupSteps, cooldownSteps }: StepCounts,
+  step: number,
+): StepKind | undefined {
+  if (step < 0 || step >= evaluations) return undefined;
+  if (step < warmupSteps) return 'warmup';
+  return step < evaluations - cooldownSteps ? 'displaced' : 'cooldown';
+}

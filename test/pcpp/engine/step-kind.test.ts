@@ -1,0 +1,50 @@
+/** Whole-image steps at the end of an image mend what shows of stale borders. */
+
+import test from 'ava';
+import { kindOfStep } from '../../../pcpp/engine/step-kind.js';
+import { psnr, seamEnergy } from '../../../pcpp/image/quality.js';
+import { Model } from '../../../pcpp/model/model.js';
+import { forecastGathered } from '../../../pcpp/partition/bytes.js';
+import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
+import { ImageMaker } from '../../helpers/in-process-image.js';
+
+const model = Model.open(scenesPath);
+const maker = new ImageMaker(model);
+test.after.always(() => model[Symbol.asyncDispose]());
+
+const request = {
+  prompt: 'peaks, a pine forest, a sunny day, fluffy clouds',
+  width: 256,
+  height: 256,
+  steps: 12,
+  seed: 7,
+} as const;
+
+test('an image has steps of three kinds, one after the other', (t) => {
+  const counts = { evaluations: 6, warmupSteps: 1, cooldownSteps: 2 };
+  t.deepEqual(
+    [-1, 0, 1, 3, 4, 5, 6].map((step) => kindOfStep(counts, step)),
+    [undefined, 'warmup', 'displaced', 'displaced', 'cooldown', 'cooldown', undefined],
+  );
+});
+
+test('the last steps are those of one device, and bring the picture nearer to its', async (t) => {
+  const mended = await maker.make({ ...request, cooldownSteps: 2 }, 2);
+  const plain = await maker.make({ ...request, cooldownSteps: 0 }, 2);
+  const before = mended.latents[9]!;
+  t.deepEqual(before, plain.latents[9]);
+  const finished = await maker.finish(request, before, 10);
+  const far = maxAbsDifference(mended.latent.data, finished.data);
+  t.true(far < 1e-4, `${far}`);
+  t.deepEqual(
+    mended.borderBytes.slice(10),
+    Array(2).fill(forecastGathered([0, 16, 32], 8 * 32).total),
+  );
+
+  const alone = await maker.make({ ...request, mode: 'single' }, 1);
+  const reference = await maker.decode(alone.latent);
+  const [near, far2] = [await maker.decode(mended.latent), await maker.decode(plain.latent)];
+  t.log(`${psnr(near, reference).toFixed(1)} dB, ${psnr(far2, reference).toFixed(1)} without`);
+  t.true(psnr(near, reference) > psnr(far2, reference) + 0.5);
+  t.true(seamEnergy(near, [128]) < seamEnergy(far2, [128]));
+});
