@@ -35,20 +35,28 @@ export class AutoMode {
     signal?: AbortSignal,
   ): Promise<AutoChoice> {
     const parsed = parseRequest(request);
-    const { mode: _, devices: most = devices.length, cfgParallel, ...rest } = parsed;
+    const {
+      mode: _,
+      devices: most = devices.length,
+      cfgParallel,
+      cfgInterleaved,
+      ...rest
+    } = parsed;
     if (Array.isArray(rest.rowShares)) {
       throw new PcppError(
         'E_OPTION',
         'mode auto chooses how many patches there are: it cannot take a weight for each',
       );
     }
-    if (rest.borderRules || rest.cfgInterleaved) {
+    if (rest.borderRules) {
       throw new PcppError(
         'E_OPTION',
-        'mode auto chooses border fraction and guidance: it cannot take borderRules or cfgInterleaved',
+        'mode auto chooses one border fraction: it cannot take borderRules',
       );
     }
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
+    // Only to be refused if it asks for what cannot be.
+    if (cfgInterleaved) await devices[0]!.prepare({ ...parsed, mode: 'pcpp' });
     const settings = await devices[0]!.prepare({ ...rest, mode: 'pcpp' });
     const available = Math.min(most, devices.length);
     if (available === 1) return alone('one device: there is no other');
@@ -75,6 +83,7 @@ export class AutoMode {
         ...(borderFraction === undefined ? {} : { borderFraction }),
         ...(wire === undefined ? {} : { wire }),
         ...(cfgParallel === undefined ? {} : { cfgParallel }),
+        ...(cfgInterleaved === undefined ? {} : { cfgInterleaved }),
         late: settings.lateness !== undefined,
       },
       costs,

@@ -5,6 +5,7 @@ import {
   type Costs,
   forecastHalvedSeconds,
   forecastSeconds,
+  forecastTurnsSeconds,
   type Run,
   type TimeForecast,
 } from './cost.js';
@@ -25,6 +26,7 @@ interface PatchWay {
   readonly borderFraction: number;
   readonly wire: Wire;
   readonly cfgParallel?: true;
+  readonly cfgInterleaved?: true;
 }
 
 export interface Candidate {
@@ -70,7 +72,9 @@ export interface PlannerInput {
   readonly wire?: Wire;
   /** Fixed by the user. @default chosen */
   readonly cfgParallel?: boolean;
-  /** Borders that are late are not waited for, which groups of patches would do. @default false */
+  /** Fixed by the user. @default chosen */
+  readonly cfgInterleaved?: boolean;
+  /** Borders that are late are not waited for, as groups of patches and guidance in turns would have to. @default false */
   readonly late?: boolean;
 }
 
@@ -98,21 +102,16 @@ export const devicesOf = (way: Way): number => ('devices' in way ? way.devices :
 const sooner = (a: Candidate, b: Candidate): Candidate =>
   b.forecast.total < a.forecast.total ? b : a;
 
-/** Most faithful first, then fewest devices. Guidance on two groups changes nothing, and leaves fewer patches. */
+/**
+ * Most faithful first, then fewest devices. Guidance on two groups changes nothing, and leaves fewer patches; guidance in turns
+ * changes nothing either, and takes more computing to hide what a slow link takes.
+ */
 function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
-  const {
-    whole,
-    steps,
-    warmupSteps,
-    cooldownSteps = 0,
-    devices,
-    cfgParallel,
-    late = false,
-  } = input;
+  const { whole, steps, warmupSteps, cooldownSteps = 0, devices, late = false } = input;
   const run: Run = { steps, warmupSteps, cooldownSteps };
   const single: Candidate = { way: { mode: 'single' }, forecast: forecastSeconds(run, costs) };
   const { half } = costs;
-  const mayGroup = half !== undefined && whole.age === 1 && !late;
+  const mayPart = half !== undefined && whole.age === 1 && !late;
   const halved: Candidate[] =
     half && devices > 1
       ? [
@@ -125,16 +124,21 @@ function candidatesOf(input: PlannerInput, costs: Costs): readonly Candidate[] {
   const shared = presetsFor(input).flatMap(({ borderFraction, wire }) => {
     const preset = { mode: 'pcpp', borderFraction, wire } as const;
     const counts = Array.from({ length: Math.max(0, devices - 1) }, (_, index) => index + 2);
-    const grouped = counts
-      .filter((count) => mayGroup && count >= 4 && count % 2 === 0)
-      .map((count): PatchWay => ({ ...preset, devices: count, cfgParallel: true }));
-    const ways = [...grouped, ...counts.map((count): PatchWay => ({ ...preset, devices: count }))];
-    return ways.flatMap((way) => candidateOf(whole, way, run, costs) ?? []);
+    const plain = counts.map((count): PatchWay => ({ ...preset, devices: count }));
+    const parted = mayPart ? plain : [];
+    const grouped = parted
+      .filter((way) => way.devices >= 4 && way.devices % 2 === 0)
+      .map((way): PatchWay => ({ ...way, cfgParallel: true }));
+    const turns = parted.map((way): PatchWay => ({ ...way, cfgInterleaved: true }));
+    return [...grouped, ...plain, ...turns].flatMap(
+      (way) => candidateOf(whole, way, run, costs) ?? [],
+    );
   });
   const all = [single, ...halved, ...shared];
-  const isHalved = ({ way }: Candidate): boolean => 'cfgParallel' in way;
-  const wanted = all.filter((candidate) =>
-    cfgParallel === undefined ? true : isHalved(candidate) === cfgParallel,
+  const wanted = all.filter(({ way }) =>
+    (['cfgParallel', 'cfgInterleaved'] as const).every(
+      (name) => input[name] === undefined || input[name] === name in way,
+    ),
   );
   return wanted.length > 0 ? wanted : [single];
 }
@@ -148,15 +152,23 @@ function candidateOf(
 ): Candidate | undefined {
   try {
     const plan = planFor(whole, way);
-    const forecast =
-      way.cfgParallel && costs.half
-        ? forecastHalvedSeconds({ ...run, plan }, costs, costs.half)
-        : forecastSeconds({ ...run, plan }, costs);
+    const forecast = forecastOf(way, { ...run, plan }, costs);
     return { way, forecast };
   } catch (error) {
     if (hasCode(error, 'E_PARTITION')) return undefined;
     throw error;
   }
+}
+
+function forecastOf(
+  { cfgParallel, cfgInterleaved }: PatchWay,
+  run: Run & { readonly plan: PatchPlan },
+  costs: Costs,
+): TimeForecast {
+  const { half } = costs;
+  if (half && cfgParallel) return forecastHalvedSeconds(run, costs, half);
+  if (half && cfgInterleaved) return forecastTurnsSeconds(run, costs, half.share);
+  return forecastSeconds(run, costs);
 }
 
 /** What the user fixed replaces what a preset says; presets that differ in nothing else are one. */
@@ -196,8 +208,12 @@ export function nameOf(way: Way): string {
   if (way.mode === 'single') {
     return 'devices' in way ? 'guidance on two devices' : 'one device';
   }
-  const groups = way.cfgParallel ? 'guidance in two groups, ' : '';
-  return `pcpp on ${way.devices} devices, ${groups}border ${way.borderFraction}, ${way.wire}`;
+  const guidance = way.cfgParallel
+    ? 'guidance in two groups, '
+    : way.cfgInterleaved
+      ? 'guidance in turns, '
+      : '';
+  return `pcpp on ${way.devices} devices, ${guidance}border ${way.borderFraction}, ${way.wire}`;
 }
 
 /** What the best of the others spends its steps with. */

@@ -128,6 +128,18 @@ test('guidance on two devices comes first where its steps are as fast: the pictu
   t.deepEqual(without.way, { mode: 'pcpp', devices: 4, borderFraction: 0.3, wire: 'fp16' });
   const slow = { ...costs, half: { share: 2, exchange: 1 } };
   t.is(chooseWay({ ...input, devices: 2 }, slow).way.mode, 'pcpp');
+  // A link that takes as long as computing: what travels while the other entry is computed is not waited for.
+  const narrow = { ...costs, link: { bytesPerSecond: 2e4, latency: 1e-3 } };
+  const turns = chooseWay(
+    { ...input, devices: 2, wire: 'fp16', borderFraction: 0.3, cfgParallel: false },
+    narrow,
+  );
+  t.true('cfgInterleaved' in turns.way, turns.why);
+  t.regex(turns.why, /^pcpp on 2 devices, guidance in turns, border 0\.3, fp16: /);
+  const together = { ...input, devices: 2, wire: 'fp16', cfgParallel: false } as const;
+  t.false('cfgInterleaved' in chooseWay({ ...together, cfgInterleaved: false }, narrow).way);
+  t.false('cfgInterleaved' in chooseWay({ ...together, late: true }, narrow).way);
+  t.true('cfgInterleaved' in chooseWay({ ...together, cfgInterleaved: true }, costs).way);
   const only = chooseWay({ ...input, devices: 2, cfgParallel: true }, slow).way;
   t.deepEqual(only, { mode: 'single', cfgParallel: true, devices: 2 });
 });
