@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import { type Tensor, tensor } from '../tensor.js';
 import { requireSameShape, type Sampler } from './sampler.js';
-import { alphasCumprod, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
+import { alphasCumprod, imageWeights, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
 import {
   discreteSettings,
   type Prediction,
@@ -47,6 +47,14 @@ export function ddim(config: SchedulerConfig, steps: number): Sampler<null> {
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     noised: (image, noise, index) => mixed(image, noise, alphas[timesteps[index]!]!),
+    denoised: (output, sample, index) => {
+      requireSameShape(sample, output);
+      const image = imageIn(prediction, alphas[timesteps[index]!]!, clip);
+      return tensor(
+        sample.dims,
+        sample.data.map((x, k) => image(x, output.data[k]!)),
+      );
+    },
     start: () => null,
     step: (state, index, output, sample) => {
       const next = timesteps[index]! - stride;
@@ -55,6 +63,16 @@ export function ddim(config: SchedulerConfig, steps: number): Sampler<null> {
       return { state, sample: move(prediction, from, to, clip, output, sample) };
     },
   };
+}
+
+/** What the image is where the sample is `x` and the network says `y`. */
+function imageIn(
+  prediction: Prediction,
+  alpha: number,
+  clip: number,
+): (x: number, y: number) => number {
+  const [onSample, onOutput] = imageWeights(prediction, Math.sqrt(alpha), Math.sqrt(1 - alpha));
+  return (x, y) => Math.min(Math.max(onSample * x + onOutput * y, -clip), clip);
 }
 
 /** From signal share `from` to signal share `to`. */
@@ -71,13 +89,13 @@ function move(
   const noise = Math.sqrt(1 - from);
   const nextSignal = Math.sqrt(to);
   const nextNoise = Math.sqrt(1 - to);
+  const image = imageIn(prediction, from, clip);
   const moved = new Float32Array(sample.data.length);
   for (let k = 0; k < moved.length; k++) {
     const x = sample.data[k]!;
     const y = output.data[k]!;
-    const image = prediction === 'epsilon' ? (x - noise * y) / signal : signal * x - noise * y;
     const epsilon = prediction === 'epsilon' ? y : signal * y + noise * x;
-    moved[k] = nextSignal * Math.min(Math.max(image, -clip), clip) + nextNoise * epsilon;
+    moved[k] = nextSignal * image(x, y) + nextNoise * epsilon;
   }
   return tensor(sample.dims, moved);
 }

@@ -2,8 +2,15 @@
 
 import * as z from 'zod';
 import type { Tensor } from '../tensor.js';
-import { combine, type Sampler } from './sampler.js';
-import { alphasCumprod, linspace, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
+import { combine, type Sampler, weightedSum } from './sampler.js';
+import {
+  alphasCumprod,
+  imageWeights,
+  linspace,
+  mixed,
+  roundHalfEven,
+  spacedTimesteps,
+} from './schedule.js';
 import {
   type DiscreteSettings,
   discreteSettings,
@@ -60,6 +67,11 @@ export function dpmSolver(config: SchedulerConfig, steps: number): Sampler<DpmSt
     const isLower = options.euler_at_final || short || options.final_sigmas_type === 'zero';
     return options.solver_order === 1 || index === 0 || (isLast && isLower);
   };
+  const denoised: Sampler['denoised'] = (output, sample, index) => {
+    const { signal, noise } = levels[index]!;
+    const [onSample, onOutput] = imageWeights(settings.prediction, signal, noise);
+    return weightedSum(onSample, sample, onOutput, output);
+  };
 
   return {
     timesteps,
@@ -67,20 +79,12 @@ export function dpmSolver(config: SchedulerConfig, steps: number): Sampler<DpmSt
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     noised: (image, noise, index) => mixed(image, noise, levels[index]!.signal ** 2),
+    denoised,
     start: () => null,
     step: (before, index, output, sample) => {
       const from = levels[index]!;
       const to = levels[index + 1]!;
-      const image =
-        settings.prediction === 'epsilon'
-          ? combine([
-              [1 / from.signal, sample],
-              [-from.noise / from.signal, output],
-            ])
-          : combine([
-              [from.signal, sample],
-              [-from.noise, output],
-            ]);
+      const image = denoised(output, sample, index);
       const h = to.lambda - from.lambda;
       const decay = Math.exp(-h) - 1;
       const onSample = to.noise / from.noise;

@@ -3,7 +3,7 @@
 import { PcppError } from '../errors.js';
 import { combine, type Sampler } from './sampler.js';
 import type { SchedulerConfig } from './scheduler-config.js';
-import { atUnitVariance, levelsOf, slopeWeights } from './variance-exploding.js';
+import { atUnitVariance, denoisedAt, levelsOf, slopeWeights } from './variance-exploding.js';
 
 /**
  * @param steps Denoiser evaluations.
@@ -16,6 +16,7 @@ export function eulerAncestral(config: SchedulerConfig, steps: number): Sampler<
     timesteps,
     drawsNoise: true,
     ...atUnitVariance(sigmas, leading),
+    denoised: denoisedAt(prediction, sigmas),
     start: () => null,
     step: (state, index, output, sample, noise) => {
       if (!noise) throw new PcppError('E_SHAPE', 'the ancestral sampler wants noise in every step');

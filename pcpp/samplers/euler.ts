@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { type Sampler, weightedSum } from './sampler.js';
 import { parseScheduler, refuse, type SchedulerConfig } from './scheduler-config.js';
 import { karras, timestepOf } from './sigmas.js';
-import { atUnitVariance, levelsOf, slopeWeights } from './variance-exploding.js';
+import { atUnitVariance, denoisedAt, levelsOf, slopeWeights } from './variance-exploding.js';
 
 const lastSigmas: readonly ('zero' | 'sigma_min')[] = ['zero', 'sigma_min'];
 
@@ -33,6 +33,7 @@ export function euler(config: SchedulerConfig, steps: number): Sampler<null> {
       : spaced.timesteps,
     drawsNoise: false,
     ...atUnitVariance(sigmas, leading),
+    denoised: denoisedAt(prediction, sigmas),
     start: () => null,
     step: (state, index, output, sample) => {
       const sigma = sigmas[index]!;

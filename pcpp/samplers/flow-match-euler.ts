@@ -92,6 +92,7 @@ export function flowMatchEuler(
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     noised: (image, noise, index) => weightedSum(1 - sigmas[index]!, image, sigmas[index]!, noise),
+    denoised: (output, sample, index) => weightedSum(1, sample, -sigmas[index]!, output),
     start: () => null,
     step: (state, index, output, sample) => ({
       state,

@@ -5,8 +5,8 @@
 
 import * as z from 'zod';
 import { PcppError } from '../errors.js';
-import { combine, type Sampler } from './sampler.js';
-import { alphasCumprod, mixed } from './schedule.js';
+import { type Sampler, weightedSum } from './sampler.js';
+import { alphasCumprod, imageWeights, mixed } from './schedule.js';
 import {
   discreteSettings,
   parseScheduler,
@@ -40,28 +40,26 @@ export function lcm(config: SchedulerConfig, steps: number): Sampler<null> {
     { length: steps },
     (_, index) => (original - Math.floor((index * original) / steps)) * stride - 1,
   );
+  /** The image that the network was distilled to guess at once: at almost no noise it is the sample itself. */
+  const denoised: Sampler['denoised'] = (output, sample, index) => {
+    const timestep = timesteps[index]!;
+    const alpha = alphas[timestep]!;
+    const scaled = timestep * timestep_scaling;
+    const norm = scaled ** 2 + dataDeviation ** 2;
+    const [skip, out] = [dataDeviation ** 2 / norm, scaled / Math.sqrt(norm)];
+    const [onSample, onOutput] = imageWeights(prediction, Math.sqrt(alpha), Math.sqrt(1 - alpha));
+    return weightedSum(out * onSample + skip, sample, out * onOutput, output);
+  };
   return {
     timesteps,
     drawsNoise: true,
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     noised: (image, noise, index) => mixed(image, noise, alphas[timesteps[index]!]!),
+    denoised,
     start: () => null,
     step: (state, index, output, sample, noise) => {
-      const timestep = timesteps[index]!;
-      const [signal, spread] = [alphas[timestep]!, 1 - alphas[timestep]!].map(Math.sqrt) as [
-        number,
-        number,
-      ];
-      const scaled = timestep * timestep_scaling;
-      const norm = scaled ** 2 + dataDeviation ** 2;
-      const [skip, out] = [dataDeviation ** 2 / norm, scaled / Math.sqrt(norm)];
-      const [onSample, onOutput] =
-        prediction === 'epsilon' ? [1 / signal, -spread / signal] : [signal, -spread];
-      const image = combine([
-        [out * onSample + skip, sample],
-        [out * onOutput, output],
-      ]);
+      const image = denoised(output, sample, index);
       if (index === steps - 1) return { state, sample: image };
       if (!noise)
         throw new PcppError(

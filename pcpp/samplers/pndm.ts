@@ -6,8 +6,8 @@
 import * as z from 'zod';
 import { PcppError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
-import { combine, type Sampler } from './sampler.js';
-import { alphasCumprod, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
+import { combine, type Sampler, weightedSum } from './sampler.js';
+import { alphasCumprod, imageWeights, mixed, roundHalfEven, spacedTimesteps } from './schedule.js';
 import { discreteSettings, parseScheduler, type SchedulerConfig } from './scheduler-config.js';
 
 const own = z.looseObject({
@@ -58,6 +58,11 @@ export function pndm(config: SchedulerConfig, steps: number): Sampler<PndmState>
     initNoiseSigma: 1,
     scaleInput: (sample) => sample,
     noised: (image, noise, index) => mixed(image, noise, alphas[timesteps[index]!]!),
+    denoised: (output, sample, index) => {
+      const alpha = alphas[timesteps[index]!]!;
+      const [onSample, onOutput] = imageWeights(prediction, Math.sqrt(alpha), Math.sqrt(1 - alpha));
+      return weightedSum(onSample, sample, onOutput, output);
+    },
     start: () => ({ outputs: [], first: undefined }),
     step: (state, index, output, sample) => {
       if (index === 1) {

@@ -26,6 +26,14 @@ export interface Sampler<S = unknown> {
    * @param noise Unit normal, same shape.
    */
   noised(image: Tensor, noise: Tensor, index: number): Tensor;
+  /**
+   * The other way: the image as the denoiser sees it in the noise.
+   *
+   * @param output What the denoiser said, same shape as `sample`: noise, velocity, or whatever it was trained to predict.
+   * @param sample The latent before the step, not scaled.
+   * @param index Which evaluation `output` comes from, 0-based.
+   */
+  denoised(output: Tensor, sample: Tensor, index: number): Tensor;
   /** The state before evaluation 0. */
   start(): S;
   /**
@@ -106,6 +114,7 @@ export function startingAt<S>(sampler: Sampler<S>, skipped: number): Sampler<S> 
     timesteps: sampler.timesteps.slice(skipped),
     scaleInput: (sample, index) => sampler.scaleInput(sample, index + skipped),
     noised: (image, noise, index) => sampler.noised(image, noise, index + skipped),
+    denoised: (output, sample, index) => sampler.denoised(output, sample, index + skipped),
     step: (state, index, output, sample, noise) =>
       sampler.step(state, index + skipped, output, sample, noise),
   };

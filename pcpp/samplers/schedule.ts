@@ -3,6 +3,7 @@
 import { PcppError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { weightedSum } from './sampler.js';
+import type { Prediction } from './scheduler-config.js';
 
 export type BetaSchedule = 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
 export type TimestepSpacing = 'leading' | 'trailing' | 'linspace';
@@ -119,3 +120,15 @@ export function roundHalfEven(value: number): number {
 /** An image with noise, `alpha` the share of the image: their squares add up to 1. */
 export const mixed = (image: Tensor, noise: Tensor, alpha: number): Tensor =>
   weightedSum(Math.sqrt(alpha), image, Math.sqrt(1 - alpha), noise);
+
+/**
+ * Weights that give the image back.
+ *
+ * @param signal Share of the image in the sample, and `noise` that of the noise: their squares add up to 1.
+ */
+export const imageWeights = (
+  prediction: Prediction,
+  signal: number,
+  noise: number,
+): readonly [onSample: number, onOutput: number] =>
+  prediction === 'epsilon' ? [1 / signal, -noise / signal] : [signal, -noise];

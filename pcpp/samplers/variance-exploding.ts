@@ -47,14 +47,30 @@ export function atUnitVariance(
   };
 }
 
+/** Weights of sample and output that give the image x0. */
+function imageWeights(
+  prediction: Prediction,
+  sigma: number,
+): readonly [onSample: number, onOutput: number] {
+  if (prediction === 'epsilon') return [1, -sigma];
+  const level = sigma * sigma + 1;
+  return [1 / level, -sigma / Math.sqrt(level)];
+}
+
+export const denoisedAt =
+  (prediction: Prediction, sigmas: readonly number[]): Sampler['denoised'] =>
+  (output, sample, index) => {
+    const [onSample, onOutput] = imageWeights(prediction, sigmas[index]!);
+    return weightedSum(onSample, sample, onOutput, output);
+  };
+
 /** Weights of sample and output in a step along the slope (x - x0) / sigma, from `sigma` to `sigma + change`. */
 export function slopeWeights(
   prediction: Prediction,
   sigma: number,
   change: number,
 ): readonly [onSample: number, onOutput: number] {
-  if (prediction === 'epsilon') return [1, change];
-  // x0 = x / (sigma² + 1) - v·sigma / sqrt(sigma² + 1).
-  const level = sigma * sigma + 1;
-  return [1 + (change * sigma) / level, change / Math.sqrt(level)];
+  const [onSample, onOutput] = imageWeights(prediction, sigma);
+  const share = change / sigma;
+  return [1 + share * (1 - onSample), -share * onOutput];
 }
