@@ -18,19 +18,16 @@ import { latentOf } from './borders.js';
 import { conditioningValues } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
-import { drawnNoise, firstLatent } from './latent-noise.js';
+import { firstLatent } from './latent-noise.js';
+import { LatentWalk } from './latent-walk.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
 import { Denoising } from './share.js';
 import { kindOfStep, type StepKind } from './step-kind.js';
 
-/** A latent and what its sampler remembers. */
-interface Track {
-  readonly state: unknown;
-  readonly latent: Tensor;
-}
-
 export class DenoisePatch extends Denoising {
   readonly phases = 1;
+  /** Stepped in every step, so that a sampler with memory has it when the warm-up ends. */
+  protected readonly walk: LatentWalk;
   readonly #denoiser: PatchDenoiser;
   readonly #plan: PatchPlan;
   readonly #patch: number;
@@ -41,12 +38,10 @@ export class DenoisePatch extends Denoising {
   readonly #guided: boolean;
   readonly #periods: PlanPeriods;
   readonly #lines: BorderLines;
-  /** Own rows; stepped in every step, so that a sampler with memory has it when the warm-up ends. */
-  #own: Track;
   /** By patch, latent rows of this step that came by themselves, unscaled. */
   readonly #latents = new Map<number, Tensor>();
   /** The whole image, during the warm-up and until the first displaced step has read its edges. */
-  #whole: Track;
+  readonly #whole: LatentWalk;
 
   /** @param periods What borders are in which steps; `denoiser` has the first one's plan. */
   constructor(
@@ -69,12 +64,8 @@ export class DenoisePatch extends Denoising {
     this.#periods = periods;
     this.#lines = new BorderLines(periods, this.#patch);
     const first = firstLatent(sampler, settings, image);
-    this.#whole = { state: sampler.start(), latent: first };
-    this.#own = { state: sampler.start(), latent: this.#ownRowsOf(first) };
-  }
-
-  get rows(): Tensor {
-    return this.#own.latent;
+    this.#whole = new LatentWalk(sampler, settings, first, 0);
+    this.walk = new LatentWalk(sampler, settings, this.#ownRowsOf(first), this.#patchRows[0]);
   }
 
   /** Whose messages the step reads: the first displaced steps find borders in their own whole-image run. */
@@ -103,7 +94,7 @@ export class DenoisePatch extends Denoising {
   borderFor(to: number, step: number): Uint8Array {
     return this.#kindOf(step + 1) === 'cooldown'
       ? exactBytes(this.latentFor(to, step).data)
-      : this.#lines.encode(to, this.#denoiser.outbound(to, this.#own.latent), step);
+      : this.#lines.encode(to, this.#denoiser.outbound(to, this.rows), step);
   }
 
   override isFresh(step: number): boolean {
@@ -126,7 +117,7 @@ export class DenoisePatch extends Denoising {
   latentFor(to: number, step: number): Tensor {
     const [from, end] = this.#latentSpan(this.#patch, to, step + 1) ?? [0, 0];
     const [first] = this.#patchRows;
-    return takeRows(this.#own.latent, from - first, end - first);
+    return takeRows(this.rows, from - first, end - first);
   }
 
   /** Takes such rows of patch `from`, for this step. @throws PcppError `E_SHAPE` if there are more or fewer. */
@@ -172,7 +163,7 @@ export class DenoisePatch extends Denoising {
         this.#lines.decode(from, message, madeIn(from)),
       ]),
     );
-    const sample = this.#batch(this.#sampler.scaleInput(this.#own.latent, step));
+    const sample = this.#batch(this.#sampler.scaleInput(this.rows, step));
     const noise = await this.#denoiser.displaced({
       ...input,
       sample,
@@ -184,13 +175,10 @@ export class DenoisePatch extends Denoising {
     return this.#guide(noise);
   }
 
-  settle(step: number, noise: Tensor): void {
+  override settle(step: number, noise: Tensor): void {
     const kind = this.#kindOf(step);
-    if (kind === 'warmup') {
-      this.#whole = this.#step(this.#whole, step, noise, [0, this.#plan.height]);
-    }
-    const own = kind === 'displaced' ? noise : this.#ownRowsOf(noise);
-    this.#own = this.#step(this.#own, step, own, this.#patchRows);
+    if (kind === 'warmup') this.#whole.settle(step, noise);
+    this.walk.settle(step, kind === 'displaced' ? noise : this.#ownRowsOf(noise));
   }
 
   /** The whole image before a step of the cool-down. @param messages By sender its rows, unless they came by themselves. */
@@ -198,9 +186,7 @@ export class DenoisePatch extends Denoising {
     for (const [from, message] of messages) this.takeLatent(from, exactValues(message), step);
     const patches = [...Array(patchCount(this.#plan)).keys()];
     return concatRows(
-      patches.map((patch) =>
-        patch === this.#patch ? this.#own.latent : this.#latents.get(patch)!,
-      ),
+      patches.map((patch) => (patch === this.#patch ? this.rows : this.#latents.get(patch)!)),
     );
   }
 
@@ -222,17 +208,6 @@ export class DenoisePatch extends Denoising {
     if (apart) return scaled(apart, step);
     if (!payload) return scaled(takeRows(this.#whole.latent, ...rows), this.#settings.warmupSteps);
     return scaled(latentOf(this.#planAt(step), from, this.#patch, payload), madeIn(from) + 1);
-  }
-
-  #step(
-    { state, latent }: Track,
-    index: number,
-    output: Tensor,
-    rows: readonly [from: number, to: number],
-  ): Track {
-    const fresh = drawnNoise(this.#sampler, this.#settings, index, rows);
-    const next = this.#sampler.step(state, index, output, latent, fresh);
-    return { state: next.state, latent: next.sample };
   }
 
   get #patchRows(): readonly [from: number, to: number] {

@@ -46,6 +46,10 @@ export class GuidedHalf implements Share {
     return this.#half.rows;
   }
 
+  get denoised(): Tensor | undefined {
+    return this.#half.denoised;
+  }
+
   senders(phase: number): readonly number[] {
     const { isLate, own } = this.#at(phase);
     return isLate

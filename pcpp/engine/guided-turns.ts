@@ -35,6 +35,10 @@ export class GuidedTurns implements Share {
     return this.#positive.rows;
   }
 
+  get denoised(): Tensor | undefined {
+    return this.#positive.denoised;
+  }
+
   senders(phase: number): readonly number[] {
     const { step, turn } = at(phase);
     switch (turn) {

@@ -1,6 +1,7 @@
 /** A device's part in one image, as its actor drives it. No network: the actor carries messages. */
 
 import type { Tensor } from '../tensor.js';
+import type { LatentWalk } from './latent-walk.js';
 
 export interface Share {
   /** Exchanges of one step: 1, or more where devices tell each other something within it. Counted through over all steps. */
@@ -12,6 +13,8 @@ export interface Share {
   readonly ages?: readonly number[];
   /** What the last step left of own rows: [1, C, rows, W]. */
   readonly rows: Tensor;
+  /** Own rows of the image as the network saw them in the last step; undefined before the first. Not of decoding. */
+  readonly denoised?: Tensor | undefined;
   /** Whose messages `phase` reads. */
   senders(phase: number): readonly number[];
   /** Who reads the messages that come out of `phase`. */
@@ -43,7 +46,8 @@ export interface Share {
 /** A share of denoising: the network and the sampler can be told apart, for guidance to come between them. */
 export abstract class Denoising implements Share {
   abstract readonly phases: number;
-  abstract readonly rows: Tensor;
+  /** Of own rows. */
+  protected abstract readonly walk: LatentWalk;
   abstract senders(phase: number): readonly number[];
   abstract readers(phase: number): readonly number[];
   abstract borderFor(to: number, phase: number): Uint8Array;
@@ -63,7 +67,17 @@ export abstract class Denoising implements Share {
   ): Promise<Tensor | undefined>;
 
   /** The sampler. @param output What `predict` returned, or more guided than that. */
-  abstract settle(step: number, output: Tensor): void;
+  settle(step: number, output: Tensor): void {
+    this.walk.settle(step, output);
+  }
+
+  get rows(): Tensor {
+    return this.walk.latent;
+  }
+
+  get denoised(): Tensor | undefined {
+    return this.walk.denoised;
+  }
 
   async advance(
     phase: number,

@@ -6,7 +6,8 @@ import type { Tensor } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
 import { evaluateDenoiser } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
-import { drawnNoise, firstLatent } from './latent-noise.js';
+import { firstLatent } from './latent-noise.js';
+import { LatentWalk } from './latent-walk.js';
 import { Denoising } from './share.js';
 
 /** What an image begins with besides its seed. */
@@ -22,13 +23,12 @@ export interface Beginning {
 
 export class SingleDevice extends Denoising {
   readonly phases = 1;
+  protected readonly walk: LatentWalk;
   readonly #session: Session;
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
   readonly #conditioning: Conditioning;
-  readonly #beginning: Beginning;
-  #state: unknown;
-  #latent: Tensor;
+  readonly #noiseOf: Beginning['ofStep'];
 
   constructor(
     session: Session,
@@ -42,13 +42,9 @@ export class SingleDevice extends Denoising {
     this.#sampler = sampler;
     this.#settings = settings;
     this.#conditioning = conditioning;
-    this.#beginning = beginning;
-    this.#state = sampler.start();
-    this.#latent = firstLatent(sampler, settings, beginning.image, beginning.first);
-  }
-
-  get rows(): Tensor {
-    return this.#latent;
+    this.#noiseOf = beginning.ofStep;
+    const first = firstLatent(sampler, settings, beginning.image, beginning.first);
+    this.walk = new LatentWalk(sampler, settings, first, 0);
   }
 
   senders(_step: number): readonly number[] {
@@ -70,19 +66,14 @@ export class SingleDevice extends Denoising {
   predict(step: number): Promise<Tensor> {
     return evaluateDenoiser(
       this.#session,
-      this.#sampler.scaleInput(this.#latent, step),
+      this.#sampler.scaleInput(this.rows, step),
       this.#sampler.timesteps[step]!,
       this.#conditioning,
       this.#settings.guidanceScale,
     );
   }
 
-  settle(step: number, output: Tensor): void {
-    const rows = [0, this.#settings.latent.height] as const;
-    const fresh =
-      this.#beginning.ofStep?.(step) ?? drawnNoise(this.#sampler, this.#settings, step, rows);
-    const next = this.#sampler.step(this.#state, step, output, this.#latent, fresh);
-    this.#state = next.state;
-    this.#latent = next.sample;
+  override settle(step: number, output: Tensor): void {
+    this.walk.settle(step, output, this.#noiseOf?.(step));
   }
 }

@@ -5,7 +5,6 @@
  */
 
 import type { Values } from '../onnx/session.js';
-import type { PatchPlan } from '../partition/plan.js';
 import type { Sampler } from '../samplers/sampler.js';
 import { concatBatch, type Tensor, takeRows } from '../tensor.js';
 import type { Conditioning } from '../text/encode-prompt.js';
@@ -13,14 +12,15 @@ import { exactBytes, exactValues } from './border-wire.js';
 import { conditioningValues } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { combineGuidance } from './guidance.js';
-import { drawnNoise, firstLatent } from './latent-noise.js';
+import { firstLatent } from './latent-noise.js';
+import { LatentWalk } from './latent-walk.js';
 import { Denoising } from './share.js';
 import type { StagedPatch } from './staged-patch.js';
 
 export class SyncPatch extends Denoising {
   readonly phases: number;
+  protected readonly walk: LatentWalk;
   readonly #patch: StagedPatch;
-  readonly #plan: PatchPlan;
   readonly #sampler: Sampler;
   readonly #settings: GenerationSettings;
   readonly #conditioning: Values;
@@ -28,9 +28,6 @@ export class SyncPatch extends Denoising {
   readonly #guided: boolean;
   /** The whole image at first: everyone draws the same, so the first step's halos are known. */
   readonly #first: Tensor;
-  #state: unknown;
-  /** Own rows. */
-  #latent: Tensor;
 
   constructor(
     patch: StagedPatch,
@@ -42,19 +39,14 @@ export class SyncPatch extends Denoising {
     super();
     this.phases = patch.stages;
     this.#patch = patch;
-    this.#plan = patch.plan;
     this.#sampler = sampler;
     this.#settings = settings;
     this.#conditioning = conditioningValues(conditioning);
     this.#timestepScale = conditioning.timestepScale ?? 1;
     this.#guided = conditioning.hidden.dims[0] === 2;
     this.#first = firstLatent(sampler, settings, image);
-    this.#state = sampler.start();
-    this.#latent = takeRows(this.#first, ...this.#rows);
-  }
-
-  get rows(): Tensor {
-    return this.#latent;
+    const [from, end] = [patch.plan.bounds[patch.index]!, patch.plan.bounds[patch.index + 1]!];
+    this.walk = new LatentWalk(sampler, settings, takeRows(this.#first, from, end), from);
   }
 
   senders(phase: number): readonly number[] {
@@ -68,7 +60,7 @@ export class SyncPatch extends Denoising {
   }
 
   borderFor(to: number, phase: number): Uint8Array {
-    return exactBytes(this.#patch.outbound(to, phase % this.phases, this.#latent));
+    return exactBytes(this.#patch.outbound(to, phase % this.phases, this.rows));
   }
 
   borderAge(): number {
@@ -89,13 +81,6 @@ export class SyncPatch extends Denoising {
     return this.#guided ? combineGuidance(output, this.#settings.guidanceScale) : output;
   }
 
-  settle(step: number, noise: Tensor): void {
-    const fresh = drawnNoise(this.#sampler, this.#settings, step, this.#rows);
-    const next = this.#sampler.step(this.#state, step, noise, this.#latent, fresh);
-    this.#state = next.state;
-    this.#latent = next.sample;
-  }
-
   #begin(step: number, said: ReadonlyMap<number, Float32Array>): void {
     const { index } = this.#patch;
     const scaled = (latent: Tensor): Tensor => {
@@ -113,16 +98,11 @@ export class SyncPatch extends Denoising {
       return latent && scaled(latent);
     };
     this.#patch.begin({
-      sample: scaled(this.#latent),
+      sample: scaled(this.rows),
       timestep: this.#sampler.timesteps[step]! * this.#timestepScale,
       others: this.#conditioning,
       haloAbove: halo(index - 1),
       haloBelow: halo(index + 1),
     });
-  }
-
-  get #rows(): readonly [from: number, to: number] {
-    const { index } = this.#patch;
-    return [this.#plan.bounds[index]!, this.#plan.bounds[index + 1]!];
   }
 }
