@@ -6,6 +6,7 @@ export type {
   GenerationOptions,
   GenerationProgress,
   GenerationResult,
+  StepPreview,
   StepProgress,
 } from './engine/generation-job.js';
 export {

@@ -1,15 +1,16 @@
 /** Runs all patches of a grid at once and merges their reports. */
 
 import type { ActorHandle } from '../../runtime/index.js';
-import type { PatchActor } from './patch-actor.js';
 import type { StepReport } from './step-report.js';
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A patch of any kind, as its coordinator sees it. */
-export type AnyPatch = ActorHandle<Pick<PatchActor<ArrayBufferView>, 'run'>>;
+/** A patch of any kind, as its coordinator sees it; it may report more than every patch does. */
+export type AnyPatch<Report extends StepReport = StepReport> = ActorHandle<{
+  run(first: number, end: number): AsyncGenerator<Report>;
+}>;
 
 /**
  * Reports as they come, of all patches. The first error stops all: a patch whose neighbour is gone would wait for ever.
@@ -17,12 +18,12 @@ export type AnyPatch = ActorHandle<Pick<PatchActor<ArrayBufferView>, 'run'>>;
  * @param first The step to begin with, of all patches or of each.
  * @throws The first error of any patch.
  */
-export async function* runPatches(
-  patches: readonly AnyPatch[],
+export async function* runPatches<Report extends StepReport = StepReport>(
+  patches: readonly AnyPatch<Report>[],
   first: number | readonly number[],
   end: number,
   options: RunOptions = {},
-): AsyncGenerator<StepReport> {
+): AsyncGenerator<Report> {
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const streams = patches.map((patch, index) => {

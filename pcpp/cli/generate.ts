@@ -55,6 +55,7 @@ interface GenerateOptions {
   readonly image?: string;
   readonly strength?: number;
   readonly images?: number;
+  readonly previewEvery?: number;
   readonly model: string;
   readonly output: string;
   readonly address?: string;
@@ -137,6 +138,11 @@ export function addGenerate(program: Command): void {
       'how many, with the seeds that follow; files are numbered (default: 1)',
       number,
     )
+    .option(
+      '--preview-every <steps>',
+      'show what it will be in FILE.preview.png, beside the output, until that is written (default: 0, never)',
+      number,
+    )
     .option('--negative <prompt>', 'what the picture should not show')
     .option('--model <dir>', 'model directory, at the same path on every node', defaultModel())
     .option('-o, --output <file>', 'PNG to write', 'patchbay.png')
@@ -161,8 +167,8 @@ async function generate(prompt: string, options: GenerateOptions): Promise<void>
   try {
     const results =
       options.service === undefined
-        ? makeHere(request, outputs.length, options, signal)
-        : makeThere(request, outputs.length, { ...options, service: options.service }, signal);
+        ? makeHere(request, outputs, options, signal)
+        : makeThere(request, outputs, { ...options, service: options.service }, signal);
     let made = 0;
     for await (const result of results) {
       const file = outputs[made++]!;
@@ -198,6 +204,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     borderRule,
     cfgInterleaved,
     groupNorm,
+    previewEvery,
   } = options;
   const given = {
     width: pixels?.[0],
@@ -224,6 +231,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     rowShares: shares,
     borderDeadlineMs: borderDeadline,
     lateSteps,
+    previewEvery,
     devices: mode === 'single' ? undefined : devices,
   };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);

@@ -8,6 +8,7 @@ import { type GenerationRequest, generationDefaults } from '../engine/generation
 import { openPipeline } from '../engine/pipeline.js';
 import type { ProviderChoice } from '../onnx/provider.js';
 import { findService } from '../service/open-service.js';
+import { PreviewFile } from './preview-file.js';
 import { ProgressBar } from './progress-bar.js';
 
 export interface PlaceOptions {
@@ -22,10 +23,14 @@ export interface PlaceOptions {
   readonly priority?: number;
 }
 
-/** By devices of this command's own. */
+/**
+ * By devices of this command's own. A picture's preview stays until the next one is asked for.
+ *
+ * @param outputs Files that the pictures will be written to; previews lie beside them.
+ */
 export async function* makeHere(
   request: GenerationRequest,
-  images: number,
+  outputs: readonly string[],
   options: PlaceOptions,
   signal: AbortSignal,
 ): AsyncGenerator<GenerationResult> {
@@ -37,12 +42,16 @@ export async function* makeHere(
     ...(devices === undefined ? {} : { devices }),
     ...(options.provider === undefined ? {} : { provider: options.provider }),
   });
-  const jobs = pipeline.generateSeries(request, images, { signal });
+  const jobs = pipeline.generateSeries(request, outputs.length, { signal });
   // Those that wait fail too when one is aborted, before anybody asks for their results.
   for (const job of jobs) job.result.catch(() => undefined);
-  for (const job of jobs) {
+  for (const [index, job] of jobs.entries()) {
     using bar = new ProgressBar();
-    for await (const progress of job) bar.show(progress);
+    using preview = new PreviewFile(outputs[index]!);
+    for await (const progress of job) {
+      bar.show(progress);
+      preview.show(progress);
+    }
     yield await job.result;
   }
 }
@@ -50,7 +59,7 @@ export async function* makeHere(
 /** By a service of the cluster. */
 export async function* makeThere(
   request: GenerationRequest,
-  images: number,
+  outputs: readonly string[],
   { service: name, priority, address, tokenFile }: PlaceOptions & { readonly service: string },
   signal: AbortSignal,
 ): AsyncGenerator<GenerationResult> {
@@ -60,8 +69,9 @@ export async function* makeThere(
   });
   const service = (await findService(cluster, name)).with({ signal });
   const first = request.seed ?? generationDefaults.seed;
-  for (let index = 0; index < images; index++) {
+  for (const [index, output] of outputs.entries()) {
     using bar = new ProgressBar();
+    using preview = new PreviewFile(output);
     const wanted = { ...request, seed: first + index };
     const job = priority === undefined ? {} : { priority };
     for await (const progress of service.stream.generate(wanted, job)) {
@@ -72,6 +82,7 @@ export async function* makeThere(
         console.log(`waiting for ${progress.ahead} other jobs`);
       } else {
         bar.show(progress);
+        preview.show(progress);
       }
     }
   }

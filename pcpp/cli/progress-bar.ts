@@ -41,6 +41,8 @@ export class ProgressBar implements Disposable {
           age: progress.borderAge ?? '-',
         });
         return;
+      case 'preview':
+        return;
       case 'decode':
         this.end();
         if (progress.why) console.log(`One device decodes the image: ${progress.why}`);

@@ -14,6 +14,7 @@ import {
 import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
 import type { DecoderReach, LatentSize } from '../image/decoder-reach.js';
+import type { LatentColors } from '../image/latent-colors.js';
 import { candidatesFor, type ProviderChoice } from '../onnx/provider.js';
 import type { PlanPeriods } from '../partition/border-rules.js';
 import type { LinkCost } from '../partition/cost.js';
@@ -33,6 +34,7 @@ import { DeviceShares } from './device-shares.js';
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
+import { type DenoiseReport, isShown, previewOf } from './preview.js';
 import type { Share } from './share.js';
 import { LinkProbe, timeLink } from './time-link.js';
 import type { StepTimes } from './time-steps.js';
@@ -51,6 +53,8 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   readonly #device: DeviceModel;
   readonly #shares: DeviceShares;
   #share: Share | undefined;
+  /** What is shown of a step, where anything is. */
+  #preview: ((step: number) => RgbImage | undefined) | undefined;
   readonly #probe = new LinkProbe();
   #peers: readonly ActorHandle<DenoiseActor>[] = [];
 
@@ -107,6 +111,11 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     return encodeImage(await model.session('vae_encoder'), image, model.directory.vae);
   }
 
+  /** What previews are made with, the same for all images of the model. @throws PcppError as `DeviceModel.colors`. */
+  colors(): Promise<LatentColors> {
+    return this.#device.colors();
+  }
+
   /** How the image is split. @throws PcppError as `DeviceShares.plan`. */
   plan(settings: GenerationSettings, patches: number | readonly number[]): Promise<PlanPeriods> {
     return this.#shares.plan(settings, patches);
@@ -114,10 +123,16 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
 
   /** Take up a job as device number `device`; the session stays from the job before where it can. */
   async take(job: DenoiseJob, device: number): Promise<void> {
-    const { id, settings, rows } = job;
+    const { id, settings, rows, colors } = job;
     const all = settings.cfgParallel ? 2 * rows.length : rows.length;
-    this.#share = await this.#shares.of(job, device);
-    const age = Math.max(...(this.#share.ages ?? [messageAge(settings)]));
+    const share = await this.#shares.of(job, device);
+    this.#share = share;
+    // Of two groups both have the same.
+    const shows = colors && device < rows.length;
+    this.#preview = shows
+      ? (step) => (isShown(settings, step) ? previewOf(share, colors) : undefined)
+      : undefined;
+    const age = Math.max(...(share.ages ?? [messageAge(settings)]));
     const lateness = settings.lateness ? { lateness: settings.lateness } : {};
     this.begin({ job: id, patch: device, patches: all, age, borderOf: 'output', ...lateness });
   }
@@ -144,8 +159,16 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
     if (frame) this.#peers[to]?.latest('repair').border(job, this.settings.patch, version, frame);
   }
 
-  /** One report for each step, in however many phases it was computed. */
-  override async *run(first: number, end: number): AsyncGenerator<StepReport> {
+  /** One report for each step, with its preview once borders are on their way. */
+  override async *run(first: number, end: number): AsyncGenerator<DenoiseReport> {
+    for await (const report of this.#steps(first, end)) {
+      const preview = this.#preview?.(report.step);
+      yield preview ? { ...report, preview } : report;
+    }
+  }
+
+  /** In however many phases each is computed. */
+  async *#steps(first: number, end: number): AsyncGenerator<StepReport> {
     const { phases } = this.#current;
     if (phases === 1) {
       for await (const report of super.run(first, end)) {
@@ -179,6 +202,7 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
   /** Take up own rows of a decoder that looks at the whole image; `run` one step of it then, and fetch the `pixels`. */
   async takeDecoding({ id, latent, bounds }: DecodeJob, patch: number): Promise<void> {
     const patches = bounds.length - 1;
+    this.#preview = undefined;
     this.begin({ job: id, patch, patches, age: 1, borderOf: 'output' });
     const [, , height, width] = nchw(latent);
     const { staged } = await this.#device.decoder({ height, width });

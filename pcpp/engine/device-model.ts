@@ -1,6 +1,7 @@
 /** A model on one device, in every form that a job may need of it; what was made once stays, as long as it fits. */
 
 import { type LatentSize, type SplitDecoder, splitDecoder } from '../image/decoder-reach.js';
+import { fitColors, type LatentColors } from '../image/latent-colors.js';
 import type { ModelDirectory } from '../model/directory.js';
 import { Model } from '../model/model.js';
 import { firstWorking, type Provider, type ProviderFound } from '../onnx/provider.js';
@@ -28,6 +29,7 @@ export class DeviceModel implements AsyncDisposable {
   #model: Model | undefined;
   #universal: Compiled<PatchGraph> | undefined;
   #staged: Compiled<StagedGraph> | undefined;
+  #colors: Promise<LatentColors> | undefined;
   #decoder: (SplitDecoder & { readonly width: number }) | undefined;
   /** Sessions cost as much memory as the weights: one of these two is open. */
   #denoiser: PatchDenoiser | undefined;
@@ -86,6 +88,21 @@ export class DeviceModel implements AsyncDisposable {
     const graph = await compileStagedGraph(this.#denoiserFile, shape);
     this.#staged = { shape, graph };
     return graph;
+  }
+
+  /** What previews are made with. @throws PcppError as `fitColors`, and `E_MODEL_DIR` if there is no decoder. */
+  colors(): Promise<LatentColors> {
+    this.#colors ??= this.#fitColors();
+    // A file that was missing may be there at the next try.
+    this.#colors.catch(() => {
+      this.#colors = undefined;
+    });
+    return this.#colors;
+  }
+
+  async #fitColors(): Promise<LatentColors> {
+    const { denoiser, vae } = this.directory;
+    return fitColors(await this.model.session('vae_decoder'), denoiser.latentChannels, vae);
   }
 
   /** @throws PcppError `E_MODEL_DIR` if the decoder cannot be read. */

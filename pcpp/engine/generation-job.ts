@@ -18,6 +18,7 @@ import { describe, type GenerationSettings } from './generation-settings.js';
 import { type ImageForecast, imageForecast } from './image-forecast.js';
 import type { Paces } from './paces.js';
 import type { Device } from './pipeline.js';
+import { type DenoiseReport, joinPreviews } from './preview.js';
 import { kindOfStep } from './step-kind.js';
 
 export type GenerationProgress =
@@ -38,6 +39,7 @@ export type GenerationProgress =
       readonly settings: GenerationSettings;
     } & ImageForecast)
   | ({ readonly kind: 'step' } & StepProgress)
+  | ({ readonly kind: 'preview' } & StepPreview)
   | {
       readonly kind: 'decode';
       /** How many decode their own rows; 1: the first one decodes the whole image. */
@@ -63,6 +65,14 @@ export interface StepProgress {
   readonly borderAge: number | undefined;
   /** Borders that were not waited for: older than asked for. */
   readonly lateBorders: number;
+}
+
+/** What the image will be, as it looked in a step; after the `step` itself. */
+export interface StepPreview {
+  /** 0-based. */
+  readonly step: number;
+  /** A pixel for each of the latent: an eighth of width and height, in most models. */
+  readonly image: RgbImage;
 }
 
 export interface GenerationOptions {
@@ -207,7 +217,8 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
     const { conditioning, unknownWords, cutTokens } = await this.#call(0).encode(settings);
     this.#log.push({ kind: 'prompt', unknownWords, cutTokens });
     const begun = image ? { image: await this.#call(0).encodeImage(image) } : {};
-    const job = { id: this.id, settings, conditioning, rows, ...begun };
+    const shown = settings.previewEvery ? { colors: await this.#call(0).colors() } : {};
+    const job = { id: this.id, settings, conditioning, rows, ...begun, ...shown };
     await Promise.all(devices.map((_, patch) => this.#call(patch).take(job, patch)));
     await Promise.all(devices.map((_, patch) => this.#call(patch).link(devices)));
     this.#log.push({ kind: 'plan', settings, ...forecast });
@@ -220,7 +231,7 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
   ): Promise<readonly StepProgress[]> {
     const { evaluations: steps, warmupSteps } = settings;
     const done: StepProgress[] = [];
-    const waiting = new Map<number, StepReport[]>();
+    const waiting = new Map<number, DenoiseReport[]>();
     const computeMs = devices.map((): number[] => []);
     let since = performance.now();
     const options = this.#signal ? { signal: this.#signal } : {};
@@ -237,6 +248,8 @@ export class GenerationJob implements AsyncIterable<GenerationProgress> {
       since = now;
       done.push(progress);
       this.#log.push({ kind: 'step', ...progress });
+      const image = joinPreviews(reports);
+      if (image) this.#log.push({ kind: 'preview', step: progress.step, image });
     }
     this.#requireNotAborted();
     const rows = rowsBetween(bounds);

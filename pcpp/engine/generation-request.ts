@@ -125,6 +125,11 @@ export interface GenerationRequest {
    * the devices were in the images before; until that is known, equally. @default 'equal'
    */
   readonly rowShares?: RowShares;
+  /**
+   * A small picture of what the image will be, every so many steps and after the last one, as an event of its job; 0: none.
+   * The image is the same with and without. @default 0
+   */
+  readonly previewEvery?: number;
   /** Devices that share the image; in mode `auto` the most that may. @default all that are free */
   readonly devices?: number;
 }
@@ -249,6 +254,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   },
   cfgParallel: flag,
   cfgInterleaved: flag,
+  previewEvery: integer(0, 1000),
   devices: integer(1, 1024),
 };
 

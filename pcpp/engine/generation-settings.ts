@@ -70,6 +70,8 @@ export interface GenerationSettings {
   /** Guidance in turns: only where borders are displaced. */
   readonly cfgInterleaved: boolean;
   readonly rowShares: RowShares;
+  /** Steps from one preview to the next. Absent: there are none. */
+  readonly previewEvery?: number;
   readonly devices: number | 'all';
 }
 
@@ -157,6 +159,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     cfgParallel: asked.cfgParallel,
     cfgInterleaved: asked.cfgInterleaved && displaced,
     rowShares: asked.rowShares,
+    ...(asked.previewEvery ? { previewEvery: asked.previewEvery } : {}),
     devices: mode === 'single' ? alone : (asked.devices ?? 'all'),
   };
 }
@@ -249,6 +252,7 @@ export function describe(
     skippedSteps: ___,
     lateness,
     guidanceInput,
+    previewEvery: ____,
     ...rest
   } = settings;
   const rowShares = rowsBetween(bounds);

@@ -3,6 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PcppError } from '../errors.js';
 import { decodeLatents, encodeImage, type RgbImage, toRgb } from '../image/decode.js';
+import { fitColors } from '../image/latent-colors.js';
 import { requireShape } from '../model/feed.js';
 import type { Model } from '../model/model.js';
 import type { Tensor } from '../tensor.js';
@@ -10,6 +11,7 @@ import { encodePrompt, type Framing, wholePicture } from '../text/encode-prompt.
 import type { GenerationRequest } from './generation-request.js';
 import { type GenerationSettings, prepare } from './generation-settings.js';
 import { isGuided } from './guidance.js';
+import { isShown, previewOf } from './preview.js';
 import { samplerOf } from './sampler-of.js';
 import { SingleDevice } from './single-device.js';
 
@@ -34,6 +36,8 @@ export interface StepProgress {
   readonly timestep: number;
   /** [1, C, H, W] after the step. */
   readonly latents: Tensor;
+  /** After steps that `previewEvery` names. */
+  readonly preview?: RgbImage;
 }
 
 export interface Generated {
@@ -78,13 +82,19 @@ export async function generateSingle(
     ...(options.latents ? { first: options.latents } : {}),
     ...(options.noiseOf ? { ofStep: options.noiseOf } : {}),
   });
+  const colors =
+    settings.previewEvery === undefined
+      ? undefined
+      : await fitColors(await model.session('vae_decoder'), channels, vae);
   for (const [step, timestep] of sampler.timesteps.entries()) {
     // A run blocks this thread, so the signal could not fire without a pause.
     await nextTurn();
     requireNotAborted(options.signal);
     await device.advance(step, new Map());
     const { rows: latents } = device;
-    options.onStep?.({ done: step + 1, steps: sampler.timesteps.length, timestep, latents });
+    const preview = colors && isShown(settings, step) ? previewOf(device, colors) : undefined;
+    const shown = preview ? { preview } : {};
+    options.onStep?.({ done: step + 1, steps: settings.evaluations, timestep, latents, ...shown });
   }
 
   await nextTurn();

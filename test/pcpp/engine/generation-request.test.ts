@@ -36,6 +36,17 @@ test('what is left out comes from the model, then from the defaults', (t) => {
   });
 });
 
+test('previews are told to devices, not to those who want to make the picture again', (t) => {
+  t.is(prepare({ prompt, previewEvery: 0 }, scenes).previewEvery, undefined);
+  const settings = prepare({ prompt, previewEvery: 3 }, scenes);
+  t.is(settings.previewEvery, 3);
+  t.deepEqual(describe(settings), describe(prepare({ prompt }, scenes)));
+  t.throws(() => parseRequest({ prompt, previewEvery: 1.5 }), {
+    code: 'E_OPTION',
+    message: /previewEvery must be an integer in 0\.\.1000, got 1\.5/,
+  });
+});
+
 test('a zero that is given is kept', (t) => {
   const settings = prepare({ prompt, guidanceScale: 0, borderFraction: 0, seed: 0 }, scenes);
   t.is(settings.guidanceScale, 0);

@@ -6,7 +6,8 @@ import { type GenerationResult, openPipeline } from '../../../pcpp/index.js';
 import { halvedRows } from '../../../pcpp/partition/strips.js';
 import { startCluster } from '../../../runtime/index.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
-import { makeGuided } from '../../helpers/small-images.js';
+import { likeness, makeShown } from '../../helpers/previews.js';
+import { guidedRequest, makeGuided } from '../../helpers/small-images.js';
 
 const [channels, height, width] = [8, 24, 16];
 
@@ -26,7 +27,17 @@ test.serial('two devices: each computes the whole image for one of the prompts',
     t.deepEqual(bytesOf(shared), Array(8).fill(2 * output));
     t.is(shared.forecast!.total, 2 * output);
     t.deepEqual([...new Set(shared.steps.map(({ borderAge }) => borderAge))], [undefined]);
-    t.deepEqual((await makeGuided(pipeline, { mode, cfgParallel: true })).png, shared.png);
+    const shown = { ...guidedRequest, mode, cfgParallel: true, previewEvery: 5 };
+    const again = await makeShown(pipeline, shown);
+    t.deepEqual(again.result.png, shared.png);
+    t.deepEqual(
+      again.previews.map(({ step, image }) => [step, image.height]),
+      [
+        [4, height],
+        [7, height],
+      ],
+    );
+    t.true(likeness(again)[1]! > 30, mode);
   }
 });
 

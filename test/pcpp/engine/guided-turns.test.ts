@@ -4,7 +4,8 @@ import test from 'ava';
 import { openPipeline } from '../../../pcpp/index.js';
 import { startCluster } from '../../../runtime/index.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
-import { makeGuided } from '../../helpers/small-images.js';
+import { likeness, makeShown } from '../../helpers/previews.js';
+import { guidedRequest, makeGuided } from '../../helpers/small-images.js';
 
 test('in turns the picture is the same, and borders are one step old', async (t) => {
   await using local = await startCluster({ workers: 3, resources: { cpu: 1 } });
@@ -14,7 +15,10 @@ test('in turns the picture is the same, and borders are one step old', async (t)
     { wire: 'residual-int8', borderRules: [{ borderFraction: 1, steps: [5, 7] }] },
   ] as const) {
     const together = await makeGuided(pipeline, more);
-    const turns = await makeGuided(pipeline, { ...more, cfgInterleaved: true });
+    const asked = { ...guidedRequest, ...more, cfgInterleaved: true, previewEvery: 5 };
+    const shown = await makeShown(pipeline, asked);
+    const turns = shown.result;
+    t.true(likeness(shown)[1]! > 28, more.wire);
     const far = maxAbsDifference(together.latent.data, turns.latent.data);
     // Nothing differs but the batch of a run, and what is rounded is rounded from where it is.
     const bound = { fp32: 1e-4, 'residual-int8': 0.1 }[more.wire];

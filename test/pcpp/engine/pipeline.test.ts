@@ -11,6 +11,7 @@ import { wires } from '../../../pcpp/partition/wire.js';
 import { startCluster } from '../../../runtime/index.js';
 import { commandOf, descendantsOf } from '../../helpers/descendants.js';
 import { goldenPath } from '../../helpers/golden.js';
+import { likeness, makeShown } from '../../helpers/previews.js';
 import { until } from '../../helpers/until.js';
 
 const scenes = fileURLToPath(new URL('../../../../examples/models/scenes', import.meta.url));
@@ -38,8 +39,19 @@ test.serial(
     t.is(pipeline.devices, 2);
     for (const mode of ['pcpp', 'distrifusion'] as const) {
       const first = await make(pipeline, { mode });
-      const again = await make(pipeline, { mode });
-      t.deepEqual(first.png, again.png);
+      const again = await makeShown(pipeline, { ...request, mode, previewEvery: 3 });
+      t.deepEqual(first.png, again.result.png);
+      t.deepEqual(
+        again.result.steps.map(({ borderBytes }) => borderBytes),
+        first.steps.map(({ borderBytes }) => borderBytes),
+      );
+      // The last step is shown too, because decoding may take long.
+      t.deepEqual(
+        again.previews.map(({ step, image }) => [step, image.width, image.height]),
+        [2, 5, 7].map((step) => [step, 16, 24]),
+      );
+      const [early, middle, last] = likeness(again) as [number, number, number];
+      t.true(early < middle && middle < last && last > 30, `${mode} ${[early, middle, last]}`);
       t.deepEqual(first.bounds, [0, 16, 24]);
       const { forecast, cooldown } = first;
       const { total } = forecast!;

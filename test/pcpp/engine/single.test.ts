@@ -22,11 +22,17 @@ const request = {
 test('the shipped model paints, and the same request twice gives the same bytes', async (t) => {
   await using model = Model.open(scenesPath);
   const seen: number[] = [];
-  const paint = async (seed: number) => {
+  const shown: (readonly [done: number, width: number])[] = [];
+  const paint = async (seed: number, previewEvery = 0) => {
     const result = await generateSingle(
       model,
-      { ...request, seed },
-      { onStep: ({ done }) => seen.push(done) },
+      { ...request, seed, previewEvery },
+      {
+        onStep: ({ done, preview }) => {
+          seen.push(done);
+          if (preview) shown.push([done, preview.width]);
+        },
+      },
     );
     t.deepEqual(result.unknownWords, []);
     t.deepEqual([result.image.width, result.image.height], [128, 64]);
@@ -34,7 +40,12 @@ test('the shipped model paints, and the same request twice gives the same bytes'
   };
   const first = await paint(5);
   t.deepEqual(seen, [1, 2, 3]);
-  t.deepEqual(await paint(5), first);
+  t.deepEqual(shown, []);
+  t.deepEqual(await paint(5, 2), first);
+  t.deepEqual(shown, [
+    [2, 16],
+    [3, 16],
+  ]);
   t.notDeepEqual(await paint(6), first);
 });
 

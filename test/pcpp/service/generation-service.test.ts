@@ -56,7 +56,7 @@ test.serial(
     const theirs = await findService(other);
     const order: string[] = [];
     const job = async (name: string, handle: typeof service, seed: number, priority = 0) => {
-      const { kinds, result } = await made(handle, { seed }, priority);
+      const { kinds, result } = await made(handle, { seed, previewEvery: 2 }, priority);
       order.push(name);
       return { kinds, result };
     };
@@ -72,8 +72,10 @@ test.serial(
       'plan',
       'step',
       'step',
+      'preview',
       'step',
       'step',
+      'preview',
       'decode',
       'result',
     ]);
