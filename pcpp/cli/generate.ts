@@ -140,7 +140,7 @@ export function addGenerate(program: Command): void {
     )
     .option(
       '--preview-every <steps>',
-      'show what it will be in FILE.preview.png, beside the output, until that is written (default: 0, never)',
+      'show what NAME.png will be in NAME.preview.png, until it is written (default: 0, never)',
       number,
     )
     .option('--negative <prompt>', 'what the picture should not show')

@@ -44,6 +44,7 @@ export async function measureCosts(
     steps: trialSteps,
     warmupSteps: trialWarmup,
     cooldownSteps: 0,
+    previewEvery: 0,
     // Messages of residual wires build on each other, and those of a trial say nothing.
     wire: 'fp16',
   };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { decodePng } from '../../../pcpp/image/png.js';
@@ -9,11 +9,13 @@ import { until } from '../../helpers/until.js';
 test.serial('without an address a cluster lives for one picture', async (t) => {
   await using terminal = new Terminal();
   const small = ['--size', '128x128', '--steps', '3', '--warmup', '1'];
-  const command = terminal.start('generate', 'alps, a lake', ...small, '-o', 'new/alps.png');
+  const file = ['--preview-every', '1', '-o', 'new/alps.png'];
+  const command = terminal.start('generate', 'alps, a lake', ...small, ...file);
   const { code, stdout, stderr } = await command.outcome;
   t.is(code, 0, stderr);
   t.regex(stdout, /pcpp on 2 devices/);
-  t.true(existsSync(join(terminal.folder, 'new', 'alps.png')));
+  // The preview is gone, because the picture is there.
+  t.deepEqual(readdirSync(join(terminal.folder, 'new')), ['alps.png']);
 });
 
 test.serial('--mode auto says in one line what it chose and why', async (t) => {
