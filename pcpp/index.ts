@@ -21,6 +21,7 @@ export type { GenerationSettings, LatentShape } from './engine/generation-settin
 export type { ForecastPeriod, ImageForecast } from './engine/image-forecast.js';
 export { openPipeline, type Pipeline, type PipelineOptions } from './engine/pipeline.js';
 export { type Generated, generateSingle, type SingleOptions } from './engine/single.js';
+export { type WarmupKind, warmupKinds } from './engine/step-kind.js';
 export { PcppError, type PcppErrorCode } from './errors.js';
 export type { RgbImage } from './image/decode.js';
 export { decodePng, encodePng, readPicture } from './image/png.js';

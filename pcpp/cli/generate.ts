@@ -7,6 +7,7 @@ import {
   type RowShares,
   requestedModes,
 } from '../engine/generation-request.js';
+import { type WarmupKind, warmupKinds } from '../engine/step-kind.js';
 import { PcppError } from '../errors.js';
 import type { RgbImage } from '../image/decode.js';
 import { readPicture } from '../image/png.js';
@@ -46,6 +47,7 @@ interface GenerateOptions {
   readonly borderAge?: BorderAge;
   readonly wire?: Wire;
   readonly warmup?: number;
+  readonly warmupKind?: WarmupKind;
   readonly cooldown?: number;
   readonly devices?: number;
   readonly provider?: ProviderChoice;
@@ -110,6 +112,12 @@ export function addGenerate(program: Command): void {
       new Option('--wire <precision>', 'of borders between devices (default: fp16)').choices(wires),
     )
     .option('--warmup <steps>', 'whole-image steps at the start (default: 1 of 20)', number)
+    .addOption(
+      new Option(
+        '--warmup-kind <kind>',
+        'these steps of the whole image, or of own rows twice (default: whole)',
+      ).choices(warmupKinds),
+    )
     .option('--cooldown <steps>', 'whole-image steps at the end (default: 2 of 20)', number)
     .option(
       '--row-shares <shares>',
@@ -205,6 +213,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     cfgInterleaved,
     groupNorm,
     previewEvery,
+    warmupKind,
   } = options;
   const given = {
     width: pixels?.[0],
@@ -222,6 +231,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     borderAge,
     wire,
     warmupSteps: warmup,
+    warmup: warmupKind,
     cooldownSteps: cooldown,
     negativePrompt: negative,
     image: image === undefined ? undefined : readImage(image),

@@ -12,13 +12,21 @@ export function summary(file: string, result: GenerationResult): string {
   const groups = cfgParallel ? ' in two groups' : '';
   const where = devices === 1 ? 'one device' : `${devices} devices${groups}`;
   const first = `${file}: ${width}x${height}, seed ${seed}, ${mode} on ${where}, ${seconds(denoiseMs)} for ${steps.length} steps, ${seconds(totalMs)} in all`;
+  const repeated = settings.warmup === 'patch' ? settings.warmupSteps : 0;
+  const hasOthers = repeated + settings.cooldownSteps < settings.evaluations;
   const displaced = steps.filter(
-    ({ step, borderBytes }) => borderBytes > 0 && kindOfStep(settings, step) !== 'cooldown',
+    ({ step, borderBytes }) =>
+      borderBytes > 0 &&
+      kindOfStep(settings, step) !== 'cooldown' &&
+      !(hasOthers && step < repeated),
   );
   if (!forecast || displaced.length === 0) return first;
   const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;
   const other = forecast.distrifusion.total;
-  const share = mode === 'pcpp' ? `, ${percent(1 - bytes / other)} less than DistriFusion` : '';
+  const share =
+    mode === 'pcpp' && bytes < other
+      ? `, ${percent(1 - bytes / other)} less than DistriFusion`
+      : '';
   const late = steps.reduce((sum, { lateBorders }) => sum + lateBorders, 0);
   const missed = late > 0 ? `, ${late} were late` : '';
   const what = cfgParallel ? 'borders and guidance' : 'borders';

@@ -54,6 +54,9 @@ export class AutoMode {
         'mode auto chooses one border fraction: it cannot take borderRules',
       );
     }
+    if (rest.warmup === 'patch') {
+      throw new PcppError('E_OPTION', 'mode auto counts with whole-image steps: leave warmup out');
+    }
     const alone = (why: string): AutoChoice => ({ request: { ...rest, mode: 'single' }, why });
     // Only to be refused if it asks for what cannot be.
     if (cfgInterleaved) await devices[0]!.prepare({ ...parsed, mode: 'pcpp' });

@@ -169,19 +169,19 @@ export class DenoiseActor extends PatchActor<Uint8Array> {
 
   /** In however many phases each is computed. */
   async *#steps(first: number, end: number): AsyncGenerator<StepReport> {
-    const { phases } = this.#current;
-    if (phases === 1) {
-      for await (const report of super.run(first, end)) {
-        yield this.#isFresh(report.step) ? { ...report, age: 0 } : report;
-      }
-      return;
-    }
+    const share = this.#current;
+    const firstPhase = (step: number): number => share.firstPhase?.(step) ?? step * share.phases;
     for (let step = first; step < end; step++) {
+      const [from, to] = [firstPhase(step), firstPhase(step + 1)];
       const reports: StepReport[] = [];
-      for await (const report of super.run(step * phases, (step + 1) * phases))
-        reports.push(report);
-      if (reports.length < phases) return;
-      yield joinReports(reports, step, this.#current.borderAge(step));
+      for await (const report of super.run(from, to)) reports.push(report);
+      if (reports.length < to - from) return;
+      const [report] = reports;
+      if (report && reports.length === 1) {
+        yield { ...report, step, ...(this.#isFresh(from) ? { age: 0 } : {}) };
+      } else {
+        yield joinReports(reports, step, share.borderAge(step));
+      }
     }
   }
 

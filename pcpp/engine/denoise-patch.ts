@@ -2,10 +2,12 @@
  * One device's share of one image: the latent rows it owns, stepped from noise to image. Whole-image steps at first,
  * which every device computes alike, then displaced steps on its own rows, and whole-image steps again at the end if
  * there are to be some. No network: the caller carries borders.
+ *
+ * Phases are runs of the graph: one for each step, or two where warm-up steps are computed by patches.
  */
 
 import type { Values } from '../onnx/session.js';
-import { type PlanPeriods, periodAt } from '../partition/border-rules.js';
+import { type PlanPeriod, type PlanPeriods, periodAt } from '../partition/border-rules.js';
 import { latentRows, manifestOf } from '../partition/manifest.js';
 import type { Span } from '../partition/needs.js';
 import { type PatchPlan, patchCount } from '../partition/plan.js';
@@ -17,12 +19,13 @@ import { exactBytes, exactValues } from './border-wire.js';
 import { latentOf } from './borders.js';
 import { conditioningValues } from './evaluation.js';
 import type { GenerationSettings } from './generation-settings.js';
+import { type GraphRuns, graphRuns } from './graph-runs.js';
 import { combineGuidance } from './guidance.js';
 import { firstLatent } from './latent-noise.js';
 import { LatentWalk } from './latent-walk.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
 import { Denoising } from './share.js';
-import { kindOfStep, type StepKind } from './step-kind.js';
+import { kindOfStep, type StepKind, wholeSteps } from './step-kind.js';
 
 export class DenoisePatch extends Denoising {
   readonly phases = 1;
@@ -36,6 +39,8 @@ export class DenoisePatch extends Denoising {
   readonly #values: Values;
   readonly #timestepScale: number;
   readonly #guided: boolean;
+  readonly #runs: GraphRuns;
+  /** From which run on. */
   readonly #periods: PlanPeriods;
   readonly #lines: BorderLines;
   /** By patch, latent rows of this step that came by themselves, unscaled. */
@@ -61,19 +66,24 @@ export class DenoisePatch extends Denoising {
     this.#values = conditioningValues(conditioning);
     this.#timestepScale = conditioning.timestepScale ?? 1;
     this.#guided = conditioning.hidden.dims[0] === 2;
-    this.#periods = periods;
-    this.#lines = new BorderLines(periods, this.#patch);
+    this.#runs = graphRuns(settings);
+    this.#periods = inRuns(periods, this.#runs);
+    this.#lines = new BorderLines(this.#periods, this.#patch);
     const first = firstLatent(sampler, settings, image);
     this.#whole = new LatentWalk(sampler, settings, first, 0);
     this.walk = new LatentWalk(sampler, settings, this.#ownRowsOf(first), this.#patchRows[0]);
   }
 
-  /** Whose messages the step reads: the first displaced steps find borders in their own whole-image run. */
-  senders(step: number): readonly number[] {
-    switch (this.#kindOf(step)) {
+  firstPhase(step: number): number {
+    return this.#runs.firstOf(step);
+  }
+
+  /** Whose messages the run reads: the first displaced ones find borders in their own whole-image run. */
+  senders(run: number): readonly number[] {
+    switch (this.#kindOf(run)) {
       case 'displaced':
-        return this.#kindOf(step - this.#plan.age) === 'displaced'
-          ? this.#partners(this.#planAt(step), (other) => [other, this.#patch])
+        return this.#kindOf(run - this.#plan.age) === 'displaced'
+          ? this.#partners(this.#planAt(run), (other) => [other, this.#patch])
           : [];
       case 'cooldown':
         return this.#plan.latentApart ? [] : this.#others();
@@ -82,60 +92,63 @@ export class DenoisePatch extends Denoising {
     }
   }
 
-  /** Who reads this step's message; nobody that of the last one. */
-  readers(step: number): readonly number[] {
+  /** Who reads this run's message; nobody that of the last one. */
+  readers(run: number): readonly number[] {
     const { age, latentApart } = this.#plan;
-    if (this.#kindOf(step + 1) === 'cooldown') return latentApart ? [] : this.#others();
-    const isRead = this.#kindOf(step) === 'displaced' && this.#kindOf(step + age) === 'displaced';
+    if (this.#kindOf(run + 1) === 'cooldown') return latentApart ? [] : this.#others();
+    const isRead = this.#kindOf(run) === 'displaced' && this.#kindOf(run + age) === 'displaced';
     if (!isRead) return [];
-    return this.#partners(this.#planAt(step + age), (other) => [this.#patch, other]);
+    return this.#partners(this.#planAt(run + age), (other) => [this.#patch, other]);
   }
 
-  borderFor(to: number, step: number): Uint8Array {
-    return this.#kindOf(step + 1) === 'cooldown'
-      ? exactBytes(this.latentFor(to, step).data)
-      : this.#lines.encode(to, this.#denoiser.outbound(to, this.rows), step);
+  borderFor(to: number, run: number): Uint8Array {
+    return this.#kindOf(run + 1) === 'cooldown'
+      ? exactBytes(this.latentFor(to, run).data)
+      : this.#lines.encode(to, this.#denoiser.outbound(to, this.rows), run);
   }
 
-  override isFresh(step: number): boolean {
-    return this.#kindOf(step) === 'cooldown';
+  override isFresh(run: number): boolean {
+    return this.#kindOf(run) === 'cooldown';
   }
 
-  /** Whose latent rows the step reads, of whatever message; nobody's after a step that everyone has computed alike. */
-  latentSenders(step: number): readonly number[] {
-    if (this.#kindOf(step - 1) === 'warmup') return [];
-    return this.#others((other) => this.#latentSpan(other, this.#patch, step) !== undefined);
+  /** Whose latent rows the run reads, of whatever message; nobody's after one that everyone has computed alike. */
+  latentSenders(run: number): readonly number[] {
+    if (this.#kindOf(run - 1) === 'warmup') return [];
+    return this.#others((other) => this.#latentSpan(other, this.#patch, run) !== undefined);
   }
 
-  /** Who reads this patch's latent rows as the step has left them. */
-  latentReaders(step: number): readonly number[] {
-    if (this.#kindOf(step) === 'warmup') return [];
-    return this.#others((other) => this.#latentSpan(this.#patch, other, step + 1) !== undefined);
+  /** Who reads this patch's latent rows as the run has left them. */
+  latentReaders(run: number): readonly number[] {
+    if (this.#kindOf(run) === 'warmup') return [];
+    return this.#others((other) => this.#latentSpan(this.#patch, other, run + 1) !== undefined);
   }
 
-  /** Own latent rows that patch `to` needs in the step after this one, [1, C, rows, W]. */
-  latentFor(to: number, step: number): Tensor {
-    const [from, end] = this.#latentSpan(this.#patch, to, step + 1) ?? [0, 0];
+  /** Own latent rows that patch `to` needs in the run after this one, [1, C, rows, W]. */
+  latentFor(to: number, run: number): Tensor {
+    const [from, end] = this.#latentSpan(this.#patch, to, run + 1) ?? [0, 0];
     const [first] = this.#patchRows;
     return takeRows(this.rows, from - first, end - first);
   }
 
-  /** Takes such rows of patch `from`, for this step. @throws PcppError `E_SHAPE` if there are more or fewer. */
-  takeLatent(from: number, values: Float32Array, step: number): void {
-    const rows = this.#latentSpan(from, this.#patch, step) ?? [0, 0];
+  /** Takes such rows of patch `from`, for this run. @throws PcppError `E_SHAPE` if there are more or fewer. */
+  takeLatent(from: number, values: Float32Array, run: number): void {
+    const rows = this.#latentSpan(from, this.#patch, run) ?? [0, 0];
     const dims = [1, this.#plan.sites.channels, rows[1] - rows[0], this.#plan.width];
     this.#latents.set(from, tensor(dims, values.slice()));
   }
 
+  /** Where a step has two runs, the second reads what the first has told. */
   borderAge(step: number): number | undefined {
-    if (this.isFresh(step)) return 0;
-    return this.senders(step).length > 0 ? this.#plan.age : undefined;
+    const [first, next] = [this.#runs.firstOf(step), this.#runs.firstOf(step + 1)];
+    if (this.isFresh(first)) return 0;
+    if (this.senders(next - 1).length === 0) return undefined;
+    return next - first > 1 ? 0 : this.#plan.age;
   }
 
   override missing(from: number, version: number): readonly number[] {
     // Later ones carry latent rows, and build on nothing.
     const { evaluations, cooldownSteps } = this.#settings;
-    const end = evaluations - cooldownSteps - this.#plan.age;
+    const end = this.#runs.firstOf(evaluations - cooldownSteps) - this.#plan.age;
     return this.#lines.missing(from, Math.min(version, end));
   }
 
@@ -143,20 +156,31 @@ export class DenoisePatch extends Denoising {
     return this.#lines.repair(to, version);
   }
 
-  /** @param messages By sender, what the others published `plan.age` steps before, or earlier if `ages` says so. */
+  /** @returns Of a step with two runs the second one's output. */
   async predict(
-    step: number,
+    run: number,
+    messages: ReadonlyMap<number, Uint8Array>,
+    ages?: ReadonlyMap<number, number>,
+  ): Promise<Tensor | undefined> {
+    const output = await this.evaluate(run, messages, ages);
+    return this.stepOf(run + 1) > this.stepOf(run) ? output : undefined;
+  }
+
+  /** @param messages By sender, what the others published `plan.age` runs before, or earlier if `ages` says so. */
+  async evaluate(
+    run: number,
     messages: ReadonlyMap<number, Uint8Array>,
     ages: ReadonlyMap<number, number> = new Map(),
   ): Promise<Tensor> {
+    const step = this.stepOf(run);
     const timestep = this.#sampler.timesteps[step]! * this.#timestepScale;
     const input = { timestep, conditioning: this.#values };
-    if (this.#kindOf(step) !== 'displaced') {
-      const whole = this.isFresh(step) ? this.#gathered(step, messages) : this.#whole.latent;
+    if (this.#kindOf(run) !== 'displaced') {
+      const whole = this.isFresh(run) ? this.#gathered(run, messages) : this.#whole.latent;
       const sample = this.#batch(this.#sampler.scaleInput(whole, step));
       return this.#guide(await this.#denoiser.whole({ ...input, sample }));
     }
-    const madeIn = (from: number): number => step - (ages.get(from) ?? this.#plan.age);
+    const madeIn = (from: number): number => run - (ages.get(from) ?? this.#plan.age);
     const borders = new Map(
       [...messages].map(([from, message]) => [
         from,
@@ -168,32 +192,36 @@ export class DenoisePatch extends Denoising {
       ...input,
       sample,
       borders,
-      plans: { reads: this.#planAt(step), publishes: this.#planAt(step + this.#plan.age) },
-      haloAbove: this.#halo(this.#patch - 1, step, borders, madeIn),
-      haloBelow: this.#halo(this.#patch + 1, step, borders, madeIn),
+      plans: { reads: this.#planAt(run), publishes: this.#planAt(run + this.#plan.age) },
+      haloAbove: this.#halo(this.#patch - 1, run, borders, madeIn),
+      haloBelow: this.#halo(this.#patch + 1, run, borders, madeIn),
     });
     return this.#guide(noise);
   }
 
   override settle(step: number, noise: Tensor): void {
-    const kind = this.#kindOf(step);
+    const kind = kindOfStep(this.#settings, step);
     if (kind === 'warmup') this.#whole.settle(step, noise);
     this.walk.settle(step, kind === 'displaced' ? noise : this.#ownRowsOf(noise));
   }
 
   /** The whole image before a step of the cool-down. @param messages By sender its rows, unless they came by themselves. */
-  #gathered(step: number, messages: ReadonlyMap<number, Uint8Array>): Tensor {
-    for (const [from, message] of messages) this.takeLatent(from, exactValues(message), step);
+  #gathered(run: number, messages: ReadonlyMap<number, Uint8Array>): Tensor {
+    for (const [from, message] of messages) this.takeLatent(from, exactValues(message), run);
     const patches = [...Array(patchCount(this.#plan)).keys()];
     return concatRows(
       patches.map((patch) => (patch === this.#patch ? this.rows : this.#latents.get(patch)!)),
     );
   }
 
+  protected override stepOf(run: number): number {
+    return this.#runs.stepOf(run);
+  }
+
   /** A neighbour's latent rows, of this step or of one before, as the denoiser wants to see them. */
   #halo(
     from: number,
-    step: number,
+    run: number,
     borders: ReadonlyMap<number, Float32Array>,
     madeIn: (from: number) => number,
   ): Tensor | undefined {
@@ -205,9 +233,12 @@ export class DenoisePatch extends Denoising {
     const scaled = (latent: Tensor | undefined, entered: number): Tensor | undefined =>
       latent && this.#batch(this.#sampler.scaleInput(latent, entered));
     const apart = this.#latents.get(from);
-    if (apart) return scaled(apart, step);
-    if (!payload) return scaled(takeRows(this.#whole.latent, ...rows), this.#settings.warmupSteps);
-    return scaled(latentOf(this.#planAt(step), from, this.#patch, payload), madeIn(from) + 1);
+    if (apart) return scaled(apart, this.stepOf(run));
+    if (!payload) {
+      return scaled(takeRows(this.#whole.latent, ...rows), wholeSteps(this.#settings));
+    }
+    const latent = latentOf(this.#planAt(run), from, this.#patch, payload);
+    return scaled(latent, this.stepOf(madeIn(from) + 1));
   }
 
   get #patchRows(): readonly [from: number, to: number] {
@@ -227,9 +258,9 @@ export class DenoisePatch extends Denoising {
     return takeRows(whole, ...this.#patchRows);
   }
 
-  /** The plan that the borders follow which are read in this step. */
-  #planAt(step: number): PatchPlan {
-    return periodAt(this.#periods, step).plan;
+  /** The plan that the borders follow which are read in this run. */
+  #planAt(run: number): PatchPlan {
+    return periodAt(this.#periods, run).plan;
   }
 
   #partners(
@@ -239,9 +270,9 @@ export class DenoisePatch extends Denoising {
     return this.#others((other) => manifestOf(plan, ...edge(other)).length > 0);
   }
 
-  /** Latent rows of `from` that the step reads in `to`. */
-  #latentSpan(from: number, to: number, step: number): Span | undefined {
-    switch (this.#kindOf(step)) {
+  /** Latent rows of `from` that the run reads in `to`. */
+  #latentSpan(from: number, to: number, run: number): Span | undefined {
+    switch (this.#kindOf(run)) {
       case 'displaced':
         return latentRows(this.#plan, from, to);
       case 'cooldown':
@@ -251,8 +282,8 @@ export class DenoisePatch extends Denoising {
     }
   }
 
-  #kindOf(step: number): StepKind | undefined {
-    return kindOfStep(this.#settings, step);
+  #kindOf(run: number): StepKind | undefined {
+    return kindOfStep(this.#settings, this.stepOf(run));
   }
 
   #others(isMeant: (other: number) => boolean = () => true): readonly number[] {
@@ -260,3 +291,8 @@ export class DenoisePatch extends Denoising {
     return all.filter((other) => other !== this.#patch && isMeant(other));
   }
 }
+
+const inRuns = ([first, ...later]: PlanPeriods, { firstOf }: GraphRuns): PlanPeriods => {
+  const inRun = ({ from, plan }: PlanPeriod): PlanPeriod => ({ from: firstOf(from), plan });
+  return [inRun(first), ...later.map(inRun)];
+};

@@ -14,6 +14,7 @@ import { type Wire, wires } from '../partition/wire.js';
 import { type AttentionPayload, attentionPayloads } from '../rewrite/sites.js';
 import { maxSeed } from '../samplers/noise.js';
 import { type SamplerName, samplerNames } from '../samplers/sampler.js';
+import { type WarmupKind, warmupKinds } from './step-kind.js';
 
 /**
  * - `single`: one device computes the whole image.
@@ -105,6 +106,11 @@ export interface GenerationRequest {
   /** The first steps that compute the whole image, exactly so many, at most all of them. @default one in 20, at least 1 */
   readonly warmupSteps?: number;
   /**
+   * How these steps are computed. `patch`: only the first one of the whole image; in the others each device computes its own rows
+   * twice, the second time with borders that all have told of the first. @default 'whole'
+   */
+  readonly warmup?: WarmupKind;
+  /**
    * The last steps that compute the whole image, of rows that devices tell each other before each: they mend what shows of
    * stale borders at the patches' edges. @default one in 10, at most 2
    */
@@ -144,6 +150,7 @@ export const generationDefaults: {
   readonly groupNorm: GroupNormMode;
   readonly borderAge: BorderAge;
   readonly wire: Wire;
+  readonly warmup: WarmupKind;
   readonly cfgParallel: boolean;
   readonly cfgInterleaved: boolean;
   readonly rowShares: RowShares;
@@ -156,6 +163,7 @@ export const generationDefaults: {
   groupNorm: 'damped',
   borderAge: 1,
   wire: 'fp16',
+  warmup: 'whole',
   cfgParallel: false,
   cfgInterleaved: false,
   rowShares: 'equal',
@@ -242,6 +250,7 @@ const rules: Readonly<Record<keyof GenerationRequest, Rule>> = {
   lateSteps: integer(1, 8),
   wire: oneOf(wires),
   warmupSteps: integer(1, 1000),
+  warmup: oneOf(warmupKinds),
   cooldownSteps: integer(0, 1000),
   rowShares: {
     expected: "'equal', 'measured' or a list of weights above 0",

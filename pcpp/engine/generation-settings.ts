@@ -25,7 +25,7 @@ import {
 } from './generation-request.js';
 import { guidanceOf, isGuided } from './guidance.js';
 import { samplerOf } from './sampler-of.js';
-import { defaultCooldown, defaultWarmup } from './step-kind.js';
+import { defaultCooldown, defaultWarmup, type WarmupKind, wholeSteps } from './step-kind.js';
 
 /** Plain data: it may be sent to every device of a job. */
 export interface GenerationSettings {
@@ -63,6 +63,8 @@ export interface GenerationSettings {
   readonly lateness?: Lateness;
   /** Exactly so many evaluations at the start read only fresh values: 1 and more; all in the modes single and sync. */
   readonly warmupSteps: number;
+  /** `whole` where nothing is displaced. */
+  readonly warmup: WarmupKind;
   /** Exactly so many evaluations at the end compute the whole image, of rows that were told before: 0 without displaced ones. */
   readonly cooldownSteps: number;
   /** Guidance on two groups of devices; `devices` are those of both. */
@@ -124,7 +126,9 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
   const cooldown = asked.cooldownSteps ?? defaultCooldown(evaluations);
   // Nothing has to be mended where nothing is displaced.
-  const hasDisplaced = displaced && warmup + cooldown < evaluations;
+  const hasDisplaced =
+    displaced && wholeSteps({ warmup: asked.warmup, warmupSteps: warmup }) + cooldown < evaluations;
+  if (asked.warmup === 'patch' && displaced) checkPatchWarmup(asked);
   const guidance = guidanceOf(asked, model);
   const { guidanceScale } = guidance;
   if (asked.cfgParallel) checkHalves(guidanceScale, displaced ? asked.borderAge : 1, asked.devices);
@@ -154,7 +158,8 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderAge: asked.borderAge,
     wire: asked.wire,
     ...(lateness ? { lateness } : {}),
-    warmupSteps: hasDisplaced ? warmup : evaluations,
+    warmupSteps: hasDisplaced ? Math.min(warmup, evaluations - cooldown) : evaluations,
+    warmup: hasDisplaced ? asked.warmup : 'whole',
     cooldownSteps: hasDisplaced ? cooldown : 0,
     cfgParallel: asked.cfgParallel,
     cfgInterleaved: asked.cfgInterleaved && displaced,
@@ -213,6 +218,20 @@ function checkTurns(guidanceScale: number, borderAge: BorderAge, cfgParallel: bo
   }
   if (borderAge !== 1) refuse('hides the transfer at age 1: leave borderAge out');
   if (cfgParallel) refuse('and cfgParallel exclude each other: a device has both prompts or one');
+}
+
+/** @throws PcppError `E_OPTION` if warm-up steps cannot be computed by patches. */
+function checkPatchWarmup(asked: GenerationRequest): void {
+  const refuse = (why: string): never => {
+    throw new PcppError('E_OPTION', `warmup patch ${why}`);
+  };
+  if (asked.borderAge === 2) refuse('reads what has just been told: leave borderAge out');
+  if (asked.cfgParallel || asked.cfgInterleaved) {
+    refuse('is not for cfgParallel and cfgInterleaved, whose steps have other exchanges');
+  }
+  if (asked.borderDeadlineMs !== undefined) {
+    refuse('waits for borders: leave borderDeadlineMs out');
+  }
 }
 
 /** @throws PcppError `E_OPTION` if image and other options contradict, `E_MODEL_DIR` if the model cannot read images. */

@@ -74,10 +74,10 @@ export class GuidedTurns implements Share {
         }
         return;
       case 'positive':
-        this.#output = await this.#positive.predict(step, messages);
+        this.#output = await this.#positive.evaluate(step, messages);
         return;
       case 'negative': {
-        const negative = await this.#negative.predict(step, messages);
+        const negative = await this.#negative.evaluate(step, messages);
         const output = guide(negative, this.#output!, this.#scale);
         this.#positive.settle(step, output);
         this.#negative.settle(step, output);

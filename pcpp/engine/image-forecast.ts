@@ -12,13 +12,14 @@ import {
   type Traffic,
 } from '../partition/bytes.js';
 import type { GenerationSettings } from './generation-settings.js';
+import { wholeSteps } from './step-kind.js';
 
 export interface ImageForecast {
   /** Patch i owns latent rows [bounds[i], bounds[i + 1]). */
   readonly bounds: readonly number[];
   /**
    * Bytes of a step by the plan, and of the same plan in DistriFusion mode; of the first displaced steps, where border rules
-   * change it later. Absent where devices tell each other nothing.
+   * change it later. Twice as many in warm-up steps that patches compute. Absent where devices tell each other nothing.
    */
   readonly forecast?: Forecast;
   /** Where border rules change it: what holds for the borders that are read in the steps from `from` on, in order. */
@@ -57,12 +58,12 @@ function forecastsOf(
   periods: readonly PlanPeriod[],
   bounds: readonly number[],
 ): readonly ForecastPeriod[] {
-  const { mode, warmupSteps, evaluations, cfgParallel, cfgInterleaved, latent } = settings;
+  const { mode, evaluations, cfgParallel, cfgInterleaved, latent } = settings;
   const rowValues = latent.channels * latent.width;
   if (periods.length === 0) {
     return cfgParallel ? [{ from: 0, forecast: forecastHalves(bounds, rowValues) }] : [];
   }
-  if (mode !== 'sync' && warmupSteps === evaluations) return [];
+  if (mode !== 'sync' && wholeSteps(settings) === evaluations) return [];
   const bytesOf = mode === 'sync' ? forecastFresh : cfgInterleaved ? forecastTurns : forecastBytes;
   return periods.map(({ from, plan }) => {
     const own = bytesOf(plan);

@@ -43,6 +43,7 @@ export async function measureCosts(
     mode: 'pcpp',
     steps: trialSteps,
     warmupSteps: trialWarmup,
+    warmup: 'whole',
     cooldownSteps: 0,
     previewEvery: 0,
     // Messages of residual wires build on each other, and those of a trial say nothing.

@@ -6,6 +6,7 @@ import type { PatchGraphShape } from '../rewrite/compile.js';
 import type { GraphSites } from '../rewrite/sites.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { isGuided } from './guidance.js';
+import { wholeSteps } from './step-kind.js';
 
 /** What the model's graph is compiled for. */
 export function shapeOf(settings: GenerationSettings): PatchGraphShape {
@@ -42,5 +43,6 @@ export function planImage(
     age,
     latentApart,
   } as const;
-  return planPeriods(sites, options, settings, borderRules);
+  const steps = { warmupSteps: wholeSteps(settings), evaluations: settings.evaluations };
+  return planPeriods(sites, options, steps, borderRules);
 }

@@ -6,6 +6,8 @@ import type { LatentWalk } from './latent-walk.js';
 export interface Share {
   /** Exchanges of one step: 1, or more where devices tell each other something within it. Counted through over all steps. */
   readonly phases: number;
+  /** Where steps have different numbers of phases: the first one of a step. @default step * phases */
+  firstPhase?(step: number): number;
   /**
    * Where phases read messages of different ages: for each phase of a step, how many phases old. Each phase's messages are
    * then a sequence of their own. @default one phase, or the age of the plan
@@ -85,6 +87,10 @@ export abstract class Denoising implements Share {
     ages?: ReadonlyMap<number, number>,
   ): Promise<void> {
     const output = await this.predict(phase, messages, ages);
-    if (output) this.settle(Math.floor(phase / this.phases), output);
+    if (output) this.settle(this.stepOf(phase), output);
+  }
+
+  protected stepOf(phase: number): number {
+    return Math.floor(phase / this.phases);
   }
 }

@@ -7,6 +7,14 @@
 export type StepKind = 'warmup' | 'displaced' | 'cooldown';
 
 /**
+ * How the first steps are computed. `whole`: as `warmup`, all of them. `patch`: only the very first is such a step; in the others
+ * each device computes its own rows twice, the second time with borders that all have told of the first.
+ */
+export type WarmupKind = 'whole' | 'patch';
+
+export const warmupKinds: readonly WarmupKind[] = ['whole', 'patch'];
+
+/**
  * How many a request has that does not say: a step in twenty at the start, at least one, for more changes nothing that one could see;
  * a step in ten at the end, at most two, for what shows of stale borders is mended by then (docs/fidelity.md).
  */
@@ -20,16 +28,22 @@ export interface StepCounts {
   readonly evaluations: number;
   /** At the start. */
   readonly warmupSteps: number;
+  /** How those are computed. @default 'whole' */
+  readonly warmup?: WarmupKind;
   /** At the end. */
   readonly cooldownSteps: number;
 }
 
+/** Steps at the start that every device computes of the whole image: borders have to come from somewhere. */
+export const wholeSteps = ({
+  warmup,
+  warmupSteps,
+}: Pick<StepCounts, 'warmup' | 'warmupSteps'>): number => (warmup === 'patch' ? 1 : warmupSteps);
+
 /** @returns undefined for a step that the image has not. */
-export function kindOfStep(
-  { evaluations, warmupSteps, cooldownSteps }: StepCounts,
-  step: number,
-): StepKind | undefined {
+export function kindOfStep(counts: StepCounts, step: number): StepKind | undefined {
+  const { evaluations, cooldownSteps } = counts;
   if (step < 0 || step >= evaluations) return undefined;
-  if (step < warmupSteps) return 'warmup';
+  if (step < wholeSteps(counts)) return 'warmup';
   return step < evaluations - cooldownSteps ? 'displaced' : 'cooldown';
 }

@@ -1,6 +1,7 @@
 /**
  * Pictures of displaced devices against those of one device, by everything that a request can say of borders, on 2, 4 and 8
- * devices. One thing is changed at a time: fraction, age and group normalisation at every size, the rest at the first one.
+ * devices. One thing is changed at a time: fraction, age, group normalisation and steps by patches at every size, the rest at
+ * the first one.
  *
  *   node dist/test/bench/fidelity.bench.js [prompts=20] [steps=20] [size=256 and 512] [axis=all] > fidelity.md
  *   python3 test/bench/fidelity-plot.py fidelity.md docs/images/fidelity.svg      (needs matplotlib)
@@ -60,6 +61,11 @@ const norms: readonly Variant[] = [
       label: `group norm ${groupNorm}`,
       request: { groupNorm },
     })),
+  {
+    axis: 'twice',
+    label: 'all steps by patches, twice',
+    request: { warmup: 'patch', warmupSteps: steps },
+  },
 ];
 const others: readonly Variant[] = [
   ...wires

@@ -3,6 +3,7 @@
 import { DenoisePatch } from '../../pcpp/engine/denoise-patch.js';
 import type { GenerationRequest } from '../../pcpp/engine/generation-request.js';
 import { type GenerationSettings, prepare } from '../../pcpp/engine/generation-settings.js';
+import { graphRuns } from '../../pcpp/engine/graph-runs.js';
 import { isGuided } from '../../pcpp/engine/guidance.js';
 import { PatchDenoiser } from '../../pcpp/engine/patch-denoiser.js';
 import { planImage, shapeOf } from '../../pcpp/engine/plan-image.js';
@@ -46,24 +47,27 @@ export class ImageMaker {
     const posted = new Map<string, Uint8Array>();
     const borderBytes: number[] = [];
     const latents: Tensor[] = [];
+    const { firstOf } = graphRuns(settings);
     for (let step = 0; step < settings.evaluations; step++) {
       let bytes = 0;
-      for (const [to, share] of shares.entries()) {
-        const messages = new Map<number, Uint8Array>();
-        const age = share.isFresh?.(step) ? 1 : settings.borderAge;
-        for (const from of share.senders(step)) {
-          messages.set(from, posted.get(`${step - age} ${from} ${to}`)!);
-          bytes += messages.get(from)!.byteLength;
+      for (let run = firstOf(step); run < firstOf(step + 1); run++) {
+        for (const [to, share] of shares.entries()) {
+          const messages = new Map<number, Uint8Array>();
+          const age = share.isFresh?.(run) ? 1 : settings.borderAge;
+          for (const from of share.senders(run)) {
+            messages.set(from, posted.get(`${run - age} ${from} ${to}`)!);
+            bytes += messages.get(from)!.byteLength;
+          }
+          await share.advance(run, messages);
         }
-        await share.advance(step, messages);
+        for (const [from, share] of shares.entries()) {
+          for (const to of share.readers(run)) {
+            posted.set(`${run} ${from} ${to}`, share.borderFor(to, run));
+          }
+        }
       }
       borderBytes.push(bytes);
       latents.push(concatRows(shares.map((share) => share.rows)));
-      for (const [from, share] of shares.entries()) {
-        for (const to of share.readers(step)) {
-          posted.set(`${step} ${from} ${to}`, share.borderFor(to, step));
-        }
-      }
     }
     return { settings, latent: latents.at(-1)!, latents, borderBytes, periods };
   }

@@ -70,6 +70,22 @@ test('payload and cut change the bytes, not the picture much', async (t) => {
   t.true(made.get('hidden tokens')! < made.get('hidden rows')!);
 });
 
+test('steps that are computed twice by patches are near to those of the whole image', async (t) => {
+  const short = { ...request, wire: 'fp32', steps: 6, cooldownSteps: 0 } as const;
+  const alone = await maker.make({ ...short, mode: 'single' }, 1);
+  const reference = await maker.decode(alone.latent);
+  const once = await maker.make({ ...short, warmupSteps: 1 }, 3);
+  const twice = await maker.make({ ...short, warmupSteps: 6, warmup: 'patch' }, 3);
+  const [near, far] = [
+    psnr(await maker.decode(twice.latent), reference),
+    psnr(await maker.decode(once.latent), reference),
+  ];
+  t.log(`twice ${near.toFixed(1)} dB, once ${far.toFixed(1)} dB`);
+  t.true(near > far + 5);
+  const bytes = once.borderBytes.at(-1)!;
+  t.deepEqual(twice.borderBytes, [0, bytes, ...Array(4).fill(2 * bytes)]);
+});
+
 test('without guidance, as distilled models want it, a device computes and receives half', async (t) => {
   const wire = 'fp32';
   const guided = await maker.make({ ...request, wire, steps: 4 }, 2);

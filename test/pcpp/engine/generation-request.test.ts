@@ -29,6 +29,7 @@ test('what is left out comes from the model, then from the defaults', (t) => {
     wire: 'fp16',
     warmupSteps: 1,
     cooldownSteps: 2,
+    warmup: 'whole',
     cfgParallel: false,
     cfgInterleaved: false,
     rowShares: 'equal',
@@ -45,6 +46,23 @@ test('previews are told to devices, not to those who want to make the picture ag
     code: 'E_OPTION',
     message: /previewEvery must be an integer in 0\.\.1000, got 1\.5/,
   });
+});
+
+test('warm-up steps by patches are for borders that are displaced by one step', (t) => {
+  const made = (more: Partial<GenerationRequest>) =>
+    prepare({ prompt, warmup: 'patch', steps: 10, ...more }, scenes);
+  t.is(made({}).warmup, 'patch');
+  t.is(made({ mode: 'sync' }).warmup, 'whole');
+  t.like(made({ warmupSteps: 10 }), { warmup: 'patch', warmupSteps: 9, cooldownSteps: 1 });
+  t.like(made({ cooldownSteps: 9 }), { warmup: 'whole', warmupSteps: 10, cooldownSteps: 0 });
+  for (const [more, message] of [
+    [{ borderAge: 2 }, /leave borderAge out/],
+    [{ cfgParallel: true }, /not for cfgParallel/],
+    [{ cfgInterleaved: true }, /not for cfgParallel and cfgInterleaved/],
+    [{ borderDeadlineMs: 5 }, /leave borderDeadlineMs out/],
+  ] as const) {
+    t.throws(() => made(more), { code: 'E_OPTION', message });
+  }
 });
 
 test('a zero that is given is kept', (t) => {

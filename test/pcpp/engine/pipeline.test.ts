@@ -85,6 +85,19 @@ test.serial('bytes arrive as planned in every step, for every wire, cut and payl
       t.is(wire.startsWith('residual'), first.total > total);
     }
   }
+  // The first run of a step reads what the last one of the step before has told, a second one what the first has.
+  const twice = { warmup: 'patch', warmupSteps: 4, wire: 'residual-int8' } as const;
+  const made = await make(pipeline, twice);
+  const { first, total } = made.forecast!;
+  t.deepEqual(
+    made.steps.map(({ borderBytes }) => borderBytes),
+    [0, first.total, 2 * total, 2 * total, total, total, total, made.cooldown!.total],
+  );
+  t.deepEqual(
+    made.steps.map(({ borderAge }) => borderAge),
+    [undefined, 0, 0, 0, 1, 1, 1, 0],
+  );
+  t.deepEqual((await make(pipeline, twice)).png, made.png);
 });
 
 test.serial(
