@@ -118,7 +118,11 @@ export function addGenerate(program: Command): void {
         'these steps of the whole image, or of own rows twice (default: whole)',
       ).choices(warmupKinds),
     )
-    .option('--cooldown <steps>', 'whole-image steps at the end (default: 2 of 20)', number)
+    .option(
+      '--cooldown <steps>',
+      'whole-image steps before the last one (default: 2 of 20)',
+      number,
+    )
     .option(
       '--row-shares <shares>',
       'of the devices: equal, measured, or weights such as 2,1 (default: equal)',

@@ -39,7 +39,7 @@ export function addSimulate(program: Command): void {
     .option('--batch <number>', "2 with guidance, otherwise 1 (default: the model's own)", integer)
     .option('--steps <number>', 'denoising steps', integer, 50)
     .option('--warmup <steps>', 'whole-image steps at the start (default: 1 of 20)', integer)
-    .option('--cooldown <steps>', 'whole-image steps at the end (default: 2)', integer)
+    .option('--cooldown <steps>', 'whole-image steps before the last one (default: 2)', integer)
     .option('--devices <numbers>', 'numbers of devices, with commas', counts, [1, 2, 4, 8])
     .option('--step-ms <ms>', 'of one device, a whole step (default: measured here)', positive)
     .option('--fixed-share <share>', 'of a step, what does not shrink with its rows', share, 0.1)

@@ -1,7 +1,7 @@
 /** What was made and what it cost, in a line or two. */
 
 import type { GenerationResult } from '../engine/generation-job.js';
-import { kindOfStep } from '../engine/step-kind.js';
+import { cooldownStart } from '../engine/step-kind.js';
 import { inBytes } from './progress-bar.js';
 
 export function summary(file: string, result: GenerationResult): string {
@@ -16,9 +16,7 @@ export function summary(file: string, result: GenerationResult): string {
   const hasOthers = repeated + settings.cooldownSteps < settings.evaluations;
   const displaced = steps.filter(
     ({ step, borderBytes }) =>
-      borderBytes > 0 &&
-      kindOfStep(settings, step) !== 'cooldown' &&
-      !(hasOthers && step < repeated),
+      borderBytes > 0 && step < cooldownStart(settings) && !(hasOthers && step < repeated),
   );
   if (!forecast || displaced.length === 0) return first;
   const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;

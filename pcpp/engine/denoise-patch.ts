@@ -25,7 +25,7 @@ import { firstLatent } from './latent-noise.js';
 import { LatentWalk } from './latent-walk.js';
 import type { PatchDenoiser } from './patch-denoiser.js';
 import { Denoising } from './share.js';
-import { kindOfStep, type StepKind, wholeSteps } from './step-kind.js';
+import { cooldownStart, kindOfStep, type StepKind, wholeSteps } from './step-kind.js';
 
 export class DenoisePatch extends Denoising {
   readonly phases = 1;
@@ -78,16 +78,14 @@ export class DenoisePatch extends Denoising {
     return this.#runs.firstOf(step);
   }
 
-  /** Whose messages the run reads: the first displaced ones find borders in their own whole-image run. */
+  /** Whose messages the run reads. */
   senders(run: number): readonly number[] {
-    switch (this.#kindOf(run)) {
-      case 'displaced':
-        return this.#kindOf(run - this.#plan.age) === 'displaced'
-          ? this.#partners(this.#planAt(run), (other) => [other, this.#patch])
-          : [];
-      case 'cooldown':
-        return this.#plan.latentApart ? [] : this.#others();
-      default:
+    switch (this.#readIn(run)) {
+      case 'latents':
+        return this.#plan.latentApart ? [] : this.latentSenders(run);
+      case 'borders':
+        return this.#partners(this.#planAt(run), (other) => [other, this.#patch]);
+      case undefined:
         return [];
     }
   }
@@ -95,20 +93,29 @@ export class DenoisePatch extends Denoising {
   /** Who reads this run's message; nobody that of the last one. */
   readers(run: number): readonly number[] {
     const { age, latentApart } = this.#plan;
-    if (this.#kindOf(run + 1) === 'cooldown') return latentApart ? [] : this.#others();
-    const isRead = this.#kindOf(run) === 'displaced' && this.#kindOf(run + age) === 'displaced';
-    if (!isRead) return [];
-    return this.#partners(this.#planAt(run + age), (other) => [this.#patch, other]);
+    if (this.isFresh(run + 1)) return latentApart ? [] : this.latentReaders(run);
+    return this.#readIn(run + age) === 'borders'
+      ? this.#partners(this.#planAt(run + age), (other) => [this.#patch, other])
+      : [];
   }
 
   borderFor(to: number, run: number): Uint8Array {
-    return this.#kindOf(run + 1) === 'cooldown'
+    return this.isFresh(run + 1)
       ? exactBytes(this.latentFor(to, run).data)
       : this.#lines.encode(to, this.#denoiser.outbound(to, this.rows), run);
   }
 
   override isFresh(run: number): boolean {
-    return this.#kindOf(run) === 'cooldown';
+    return this.#readIn(run) === 'latents';
+  }
+
+  /** What the run reads: the first displaced ones after a whole-image run find borders in that. */
+  #readIn(run: number): 'latents' | 'borders' | undefined {
+    const isAfter = (kind: StepKind, age: number): boolean => this.#kindOf(run - age) === kind;
+    if (this.#kindOf(run) === 'cooldown') return 'latents';
+    if (this.#kindOf(run) !== 'displaced') return undefined;
+    if (isAfter('cooldown', 1)) return 'latents';
+    return isAfter('displaced', this.#plan.age) ? 'borders' : undefined;
   }
 
   /** Whose latent rows the run reads, of whatever message; nobody's after one that everyone has computed alike. */
@@ -147,8 +154,7 @@ export class DenoisePatch extends Denoising {
 
   override missing(from: number, version: number): readonly number[] {
     // Later ones carry latent rows, and build on nothing.
-    const { evaluations, cooldownSteps } = this.#settings;
-    const end = this.#runs.firstOf(evaluations - cooldownSteps) - this.#plan.age;
+    const end = this.#runs.firstOf(cooldownStart(this.#settings)) - this.#plan.age;
     return this.#lines.missing(from, Math.min(version, end));
   }
 
@@ -175,14 +181,18 @@ export class DenoisePatch extends Denoising {
     const step = this.stepOf(run);
     const timestep = this.#sampler.timesteps[step]! * this.#timestepScale;
     const input = { timestep, conditioning: this.#values };
+    const isFresh = this.isFresh(run);
+    if (isFresh) {
+      for (const [from, message] of messages) this.takeLatent(from, exactValues(message), run);
+    }
     if (this.#kindOf(run) !== 'displaced') {
-      const whole = this.isFresh(run) ? this.#gathered(run, messages) : this.#whole.latent;
+      const whole = isFresh ? this.#gathered() : this.#whole.latent;
       const sample = this.#batch(this.#sampler.scaleInput(whole, step));
       return this.#guide(await this.#denoiser.whole({ ...input, sample }));
     }
     const madeIn = (from: number): number => run - (ages.get(from) ?? this.#plan.age);
     const borders = new Map(
-      [...messages].map(([from, message]) => [
+      [...(isFresh ? [] : messages)].map(([from, message]) => [
         from,
         this.#lines.decode(from, message, madeIn(from)),
       ]),
@@ -192,7 +202,10 @@ export class DenoisePatch extends Denoising {
       ...input,
       sample,
       borders,
-      plans: { reads: this.#planAt(run), publishes: this.#planAt(run + this.#plan.age) },
+      plans: {
+        reads: isFresh ? this.#plan : this.#planAt(run),
+        publishes: this.#planAt(run + this.#plan.age),
+      },
       haloAbove: this.#halo(this.#patch - 1, run, borders, madeIn),
       haloBelow: this.#halo(this.#patch + 1, run, borders, madeIn),
     });
@@ -205,9 +218,8 @@ export class DenoisePatch extends Denoising {
     this.walk.settle(step, kind === 'displaced' ? noise : this.#ownRowsOf(noise));
   }
 
-  /** The whole image before a step of the cool-down. @param messages By sender its rows, unless they came by themselves. */
-  #gathered(run: number, messages: ReadonlyMap<number, Uint8Array>): Tensor {
-    for (const [from, message] of messages) this.takeLatent(from, exactValues(message), run);
+  /** The whole image before a step of the cool-down. */
+  #gathered(): Tensor {
     const patches = [...Array(patchCount(this.#plan)).keys()];
     return concatRows(
       patches.map((patch) => (patch === this.#patch ? this.rows : this.#latents.get(patch)!)),

@@ -111,8 +111,8 @@ export interface GenerationRequest {
    */
   readonly warmup?: WarmupKind;
   /**
-   * The last steps that compute the whole image, of rows that devices tell each other before each: they mend what shows of
-   * stale borders at the patches' edges. @default one in 10, at most 2
+   * Steps before the last one that compute the whole image, of rows that devices tell each other before each: they mend what
+   * shows of stale borders at the patches' edges. @default one in 10, at most 2
    */
   readonly cooldownSteps?: number;
   /**

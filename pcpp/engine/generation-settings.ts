@@ -25,7 +25,13 @@ import {
 } from './generation-request.js';
 import { guidanceOf, isGuided } from './guidance.js';
 import { samplerOf } from './sampler-of.js';
-import { defaultCooldown, defaultWarmup, type WarmupKind, wholeSteps } from './step-kind.js';
+import {
+  cooldownStart,
+  defaultCooldown,
+  defaultWarmup,
+  type WarmupKind,
+  wholeSteps,
+} from './step-kind.js';
 
 /** Plain data: it may be sent to every device of a job. */
 export interface GenerationSettings {
@@ -65,7 +71,7 @@ export interface GenerationSettings {
   readonly warmupSteps: number;
   /** `whole` where nothing is displaced. */
   readonly warmup: WarmupKind;
-  /** Exactly so many evaluations at the end compute the whole image, of rows that were told before: 0 without displaced ones. */
+  /** Exactly so many evaluations before the last compute the whole image, of rows that were told: 0 without displaced ones. */
   readonly cooldownSteps: number;
   /** Guidance on two groups of devices; `devices` are those of both. */
   readonly cfgParallel: boolean;
@@ -125,9 +131,10 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
   const warmup = asked.warmupSteps ?? defaultWarmup(evaluations);
   const displaced = mode === 'distrifusion' || mode === 'pcpp';
   const cooldown = asked.cooldownSteps ?? defaultCooldown(evaluations);
+  const start = cooldownStart({ evaluations, cooldownSteps: cooldown });
   // Nothing has to be mended where nothing is displaced.
   const hasDisplaced =
-    displaced && wholeSteps({ warmup: asked.warmup, warmupSteps: warmup }) + cooldown < evaluations;
+    displaced && wholeSteps({ warmup: asked.warmup, warmupSteps: warmup }) < start;
   if (asked.warmup === 'patch' && displaced) checkPatchWarmup(asked);
   const guidance = guidanceOf(asked, model);
   const { guidanceScale } = guidance;
@@ -158,7 +165,7 @@ export function prepare(request: GenerationRequest, model: ModelDirectory): Gene
     borderAge: asked.borderAge,
     wire: asked.wire,
     ...(lateness ? { lateness } : {}),
-    warmupSteps: hasDisplaced ? Math.min(warmup, evaluations - cooldown) : evaluations,
+    warmupSteps: hasDisplaced ? Math.min(warmup, start) : evaluations,
     warmup: hasDisplaced ? asked.warmup : 'whole',
     cooldownSteps: hasDisplaced ? cooldown : 0,
     cfgParallel: asked.cfgParallel,

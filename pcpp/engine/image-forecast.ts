@@ -2,14 +2,14 @@
 
 import type { PlanPeriod } from '../partition/border-rules.js';
 import {
+  type CooldownTraffic,
   type Forecast,
   forecastBytes,
+  forecastCooldown,
+  forecastCooldownHalves,
   forecastFresh,
-  forecastGathered,
-  forecastGatheredHalves,
   forecastHalves,
   forecastTurns,
-  type Traffic,
 } from '../partition/bytes.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { wholeSteps } from './step-kind.js';
@@ -24,8 +24,8 @@ export interface ImageForecast {
   readonly forecast?: Forecast;
   /** Where border rules change it: what holds for the borders that are read in the steps from `from` on, in order. */
   readonly forecasts?: readonly ForecastPeriod[];
-  /** Bytes of a step of the cool-down, if there is one. */
-  readonly cooldown?: Traffic;
+  /** If there is one. */
+  readonly cooldown?: CooldownTraffic;
 }
 
 export interface ForecastPeriod {
@@ -39,17 +39,17 @@ export function imageForecast(
   settings: GenerationSettings,
   periods: readonly PlanPeriod[],
 ): ImageForecast {
-  const { height, channels, width } = settings.latent;
-  const bounds = periods[0]?.plan.bounds ?? [0, height];
+  const plan = periods[0]?.plan;
+  const bounds = plan?.bounds ?? [0, settings.latent.height];
   const [first, ...more] = forecastsOf(settings, periods, bounds);
   if (!first) return { bounds };
   const { forecast } = first;
-  const gathered = settings.cfgParallel ? forecastGatheredHalves : forecastGathered;
+  const cooldownOf = settings.cfgParallel ? forecastCooldownHalves : forecastCooldown;
   return {
     bounds,
     forecast,
     ...(more.length > 0 ? { forecasts: [first, ...more] } : {}),
-    ...(settings.cooldownSteps > 0 ? { cooldown: gathered(bounds, channels * width) } : {}),
+    ...(plan && settings.cooldownSteps > 0 ? { cooldown: cooldownOf(plan) } : {}),
   };
 }
 

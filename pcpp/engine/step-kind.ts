@@ -2,7 +2,8 @@
 
 /**
  * `warmup`: the whole image, of which everyone knows all. `displaced`: own rows, with the others' borders of steps before.
- * `cooldown`: the whole image, whose rows the others tell as the step before has left them.
+ * `cooldown`: the whole image, whose rows the others tell as the step before has left them. The very last step is a displaced
+ * one after them: it finds borders in the run before, and changes next to nothing.
  */
 export type StepKind = 'warmup' | 'displaced' | 'cooldown';
 
@@ -30,9 +31,16 @@ export interface StepCounts {
   readonly warmupSteps: number;
   /** How those are computed. @default 'whole' */
   readonly warmup?: WarmupKind;
-  /** At the end. */
+  /** Before the last one. */
   readonly cooldownSteps: number;
 }
+
+/** The first step of the cool-down; the number of steps if there is none. */
+export const cooldownStart = ({
+  evaluations,
+  cooldownSteps,
+}: Pick<StepCounts, 'evaluations' | 'cooldownSteps'>): number =>
+  cooldownSteps > 0 ? evaluations - 1 - cooldownSteps : evaluations;
 
 /** Steps at the start that every device computes of the whole image: borders have to come from somewhere. */
 export const wholeSteps = ({
@@ -42,8 +50,8 @@ export const wholeSteps = ({
 
 /** @returns undefined for a step that the image has not. */
 export function kindOfStep(counts: StepCounts, step: number): StepKind | undefined {
-  const { evaluations, cooldownSteps } = counts;
+  const { evaluations } = counts;
   if (step < 0 || step >= evaluations) return undefined;
   if (step < wholeSteps(counts)) return 'warmup';
-  return step < evaluations - cooldownSteps ? 'displaced' : 'cooldown';
+  return step < cooldownStart(counts) || step === evaluations - 1 ? 'displaced' : 'cooldown';
 }

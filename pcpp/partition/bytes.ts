@@ -3,7 +3,7 @@
 import type { Site } from '../rewrite/sites.js';
 import { latentLength, momentsLength } from './manifest.js';
 import { ownSpan } from './needs.js';
-import { type PatchPlan, patchCount } from './plan.js';
+import { type PatchPlan, patchCount, rowsOf } from './plan.js';
 import { borderBytes, type FrameKind } from './wire.js';
 
 export interface Traffic {
@@ -68,13 +68,8 @@ export function forecastHalves(
   group?: Forecast,
 ): Forecast {
   const outputs = bounds.slice(1).map((end, patch) => 4 * rowValues * (end - bounds[patch]!));
-  const twice = ({ sent, received }: Traffic = { sent: [], received: [], total: 0 }): Traffic => {
-    const both = (bytes: readonly number[]): readonly number[] => {
-      const each = outputs.map((output, patch) => output + (bytes[patch] ?? 0));
-      return [...each, ...each];
-    };
-    return { sent: both(sent), received: both(received), total: sumOf(both(sent)) };
-  };
+  const nothing = { sent: outputs.map(() => 0), received: outputs.map(() => 0), total: 0 };
+  const twice = (traffic: Traffic = nothing): Traffic => inHalves(traffic, outputs);
   const own = twice(group);
   const distrifusion = twice(group?.distrifusion);
   const saving = 1 - own.total / distrifusion.total;
@@ -100,25 +95,38 @@ export function forecastTurns(plan: PatchPlan): Forecast {
   return { ...own, first: both(entry.first), repair: both(entry.repair), distrifusion, saving };
 }
 
-/**
- * What a step of the cool-down reads: everybody's rows of the latent, in float32.
- *
- * @param bounds Patch i owns latent rows [bounds[i], bounds[i + 1]).
- * @param rowValues Values of one latent row, all channels.
- */
-export function forecastGathered(bounds: readonly number[], rowValues: number): Traffic {
-  const own = bounds.slice(1).map((end, patch) => 4 * rowValues * (end - bounds[patch]!));
-  const all = sumOf(own);
-  const sent = own.map((bytes) => bytes * (own.length - 1));
-  return { sent, received: own.map((bytes) => all - bytes), total: sumOf(sent) };
+/** Bytes of the steps in which devices tell each other rows of the latent, in float32. */
+export interface CooldownTraffic {
+  /** Of a step on the whole image: everybody's rows to everybody. */
+  readonly gathered: Traffic;
+  /** Of the last step: edge rows to neighbours. */
+  readonly last: Traffic;
 }
 
-/** The same in each of two groups that share guidance out, with what the network gave for the whole image. */
-export function forecastGatheredHalves(bounds: readonly number[], rowValues: number): Traffic {
-  const { sent, received } = forecastGathered(bounds, rowValues);
-  const output = 4 * rowValues * bounds.at(-1)!;
-  const both = (bytes: readonly number[]): readonly number[] =>
-    [...bytes, ...bytes].map((group) => group + output);
+export function forecastCooldown(plan: PatchPlan): CooldownTraffic {
+  const rowBytes = 4 * plan.sites.channels * plan.width;
+  return {
+    gathered: trafficBy(plan, (from) => rowBytes * rowsOf(plan, from)),
+    last: trafficBy(plan, (from, to) => 4 * latentLength(plan, from, to)),
+  };
+}
+
+/** The same in each of two groups that share guidance out, with what the network gave: for the whole image, and for own rows. */
+export function forecastCooldownHalves(plan: PatchPlan): CooldownTraffic {
+  const { gathered, last } = forecastCooldown(plan);
+  const rowBytes = 4 * plan.sites.channels * plan.width;
+  const patches = [...Array(patchCount(plan)).keys()];
+  const whole = patches.map(() => rowBytes * plan.height);
+  const own = patches.map((patch) => rowBytes * rowsOf(plan, patch));
+  return { gathered: inHalves(gathered, whole), last: inHalves(last, own) };
+}
+
+/** @param outputs By patch, what a device and its counterpart send each other. */
+function inHalves({ sent, received }: Traffic, outputs: readonly number[]): Traffic {
+  const both = (bytes: readonly number[]): readonly number[] => {
+    const each = outputs.map((output, patch) => output + bytes[patch]!);
+    return [...each, ...each];
+  };
   return { sent: both(sent), received: both(received), total: sumOf(both(sent)) };
 }
 

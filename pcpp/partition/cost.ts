@@ -133,8 +133,8 @@ export function forecastSeconds(run: Run, costs: Costs): TimeForecast {
   const step = exchange(bytes);
   const displaced = displacedSteps(run);
   const gathered = Math.min(run.cooldownSteps ?? 0, steps - displaced);
-  // The first displaced steps find everyone's borders in their own whole-image run.
-  const silent = Math.min(displaced, plan.age);
+  // The displaced steps after whole-image ones find everyone's borders in their own run.
+  const silent = Math.min(displaced, plan.age + (gathered > 0 ? 1 : 0));
   const exchanged = displaced - silent;
   const first = exchanged > 0 ? exchange(bytes.first) - step : 0;
   const denoise =
@@ -203,8 +203,8 @@ export function forecastTurnsSeconds(
   const way = busy / 2 + latency;
   const step = Math.max(compute + latency, entry + latency + way, busy) + costs.exchange;
   const displaced = displacedSteps(run);
-  const exchanged = Math.max(0, displaced - 1);
-  const silent = Math.min(1, displaced);
+  const silent = Math.min(displaced, run.cooldownSteps ? 2 : 1);
+  const exchanged = displaced - silent;
   const longer =
     exchanged * (step - together.step) +
     silent * (compute - together.compute) +

@@ -94,7 +94,6 @@ const wholeSteps: readonly Variant[] = [
   [1, 1],
   [1, 2],
   [1, 3],
-  [2, 2],
 ].map(([warmupSteps = 1, cooldownSteps = 0]) => ({
   axis: 'whole',
   label: `${warmupSteps} at the start, ${cooldownSteps} at the end`,

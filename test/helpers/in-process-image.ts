@@ -73,14 +73,18 @@ export class ImageMaker {
   }
 
   /** One device goes on from what a step has left, by the model's own graph; for samplers that remember nothing. */
-  async finish(request: GenerationRequest, latent: Tensor, from: number): Promise<Tensor> {
+  async continued(
+    request: GenerationRequest,
+    latent: Tensor,
+    from: number,
+    end: number,
+  ): Promise<Tensor> {
     const settings = prepare({ ...request, mode: 'single' }, this.#model.directory);
     const session = await this.#model.denoiser();
     const sampler = samplerOf(this.#model.directory, settings);
     const conditioning = await this.#conditioning(settings);
     const device = new SingleDevice(session, sampler, settings, conditioning, { first: latent });
-    for (let step = from; step < settings.evaluations; step++)
-      await device.advance(step, new Map());
+    for (let step = from; step < end; step++) await device.advance(step, new Map());
     return device.rows;
   }
 

@@ -2,7 +2,7 @@
 
 import type { GenerationRequest, GenerationResult, Pipeline } from '../../pcpp/index.js';
 
-/** With guidance, two whole-image steps, five displaced ones, and one more on the whole image. */
+/** With guidance: two whole-image steps, four displaced ones, one more on the whole image, and the last. */
 export const guidedRequest: GenerationRequest = {
   prompt: 'mountains, the ocean, sunrise, clouds',
   negativePrompt: 'fog',

@@ -53,7 +53,7 @@ test('warm-up steps by patches are for borders that are displaced by one step', 
     prepare({ prompt, warmup: 'patch', steps: 10, ...more }, scenes);
   t.is(made({}).warmup, 'patch');
   t.is(made({ mode: 'sync' }).warmup, 'whole');
-  t.like(made({ warmupSteps: 10 }), { warmup: 'patch', warmupSteps: 9, cooldownSteps: 1 });
+  t.like(made({ warmupSteps: 10 }), { warmup: 'patch', warmupSteps: 8, cooldownSteps: 1 });
   t.like(made({ cooldownSteps: 9 }), { warmup: 'whole', warmupSteps: 10, cooldownSteps: 0 });
   for (const [more, message] of [
     [{ borderAge: 2 }, /leave borderAge out/],

@@ -18,6 +18,7 @@ const request: GenerationRequest = {
   steps: 6,
   seed: 5,
   warmupSteps: 2,
+  cooldownSteps: 0,
 };
 const make = (pipeline: Pipeline, more: Partial<GenerationRequest>): Promise<GenerationResult> =>
   pipeline.generate({ ...request, ...more }).result;

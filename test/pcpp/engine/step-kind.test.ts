@@ -4,7 +4,7 @@ import test from 'ava';
 import { kindOfStep } from '../../../pcpp/engine/step-kind.js';
 import { psnr, seamEnergy } from '../../../pcpp/image/quality.js';
 import { Model } from '../../../pcpp/model/model.js';
-import { forecastGathered } from '../../../pcpp/partition/bytes.js';
+import { forecastCooldown } from '../../../pcpp/partition/bytes.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
 import { ImageMaker } from '../../helpers/in-process-image.js';
 
@@ -23,23 +23,23 @@ const request = {
 test('an image has steps of three kinds, one after the other', (t) => {
   const counts = { evaluations: 6, warmupSteps: 1, cooldownSteps: 2 };
   t.deepEqual(
-    [-1, 0, 1, 3, 4, 5, 6].map((step) => kindOfStep(counts, step)),
-    [undefined, 'warmup', 'displaced', 'displaced', 'cooldown', 'cooldown', undefined],
+    [-1, 0, 1, 2, 3, 4, 5, 6].map((step) => kindOfStep(counts, step)),
+    [undefined, 'warmup', 'displaced', 'displaced', 'cooldown', 'cooldown', 'displaced', undefined],
   );
 });
 
 test('the last steps are those of one device, and bring the picture nearer to its', async (t) => {
   const mended = await maker.make({ ...request, cooldownSteps: 2 }, 2);
   const plain = await maker.make({ ...request, cooldownSteps: 0 }, 2);
-  const before = mended.latents[9]!;
-  t.deepEqual(before, plain.latents[9]);
-  const finished = await maker.finish(request, before, 10);
-  const far = maxAbsDifference(mended.latent.data, finished.data);
+  const before = mended.latents[8]!;
+  t.deepEqual(before, plain.latents[8]);
+  const finished = await maker.continued(request, before, 9, 11);
+  const far = maxAbsDifference(mended.latents[10]!.data, finished.data);
   t.true(far < 1e-4, `${far}`);
-  t.deepEqual(
-    mended.borderBytes.slice(10),
-    Array(2).fill(forecastGathered([0, 16, 32], 8 * 32).total),
-  );
+  const { gathered, last } = forecastCooldown(mended.periods[0]!.plan);
+  t.is(gathered.total, 4 * 8 * 32 * 32);
+  t.is(last.total, 2 * 4 * 8 * 32);
+  t.deepEqual(mended.borderBytes.slice(9), [gathered.total, gathered.total, last.total]);
 
   const alone = await maker.make({ ...request, mode: 'single' }, 1);
   const reference = await maker.decode(alone.latent);
