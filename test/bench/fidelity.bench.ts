@@ -12,6 +12,7 @@
  * device.
  */
 
+import { cooldownStart } from '../../pcpp/engine/step-kind.js';
 import type { RgbImage } from '../../pcpp/image/decode.js';
 import { psnr, seamEnergy, ssim } from '../../pcpp/image/quality.js';
 import type { GenerationRequest } from '../../pcpp/index.js';
@@ -148,8 +149,7 @@ for (const size of sizes) {
         quality.psnr.push(psnr(image, reference));
         quality.ssim.push(ssim(image, reference));
         quality.seam.push(seamEnergy(image, seams) / seamEnergy(reference, seams));
-        const { evaluations, cooldownSteps } = made.settings;
-        bytes = made.borderBytes[evaluations - cooldownSteps - 1]!;
+        bytes = made.borderBytes[cooldownStart(made.settings) - 1]!;
       }
       const decibels = [mean(quality.psnr), median(quality.psnr), Math.min(...quality.psnr)];
       const cells = [
