@@ -10,15 +10,15 @@ test.serial('simulate prints seconds and speed-up for each number of devices', a
   const args = [...common, '--devices', '1,2,16', '--step-ms', '900', '--rate', '25Gbit'];
   const { code, stdout, stderr } = await terminal.run('simulate', ...args, '--latency', '50us');
   t.is(code, 0, stderr);
-  t.regex(stdout, /50 steps, 4 of them warm-up; one device 900 ms a step/);
+  t.regex(stdout, /50 steps, 3 of them warm-up, 2 cool-down; one device 900 ms a step/);
   t.regex(stdout, /link 25\.00 Gbit\/s, 0\.05 ms/);
   t.regex(stdout, /^1 +45\.00 s, 1\.00x/m);
-  // 4 whole steps of 0.9 s and 46 of 0.9 (0.1 + 0.9 / 2) s, 26.37 s, and next to nothing for bytes.
-  t.regex(stdout, /^2 +26\.3\d s, 1\.71x/m);
+  // 5 whole steps of 0.9 s and 45 of 0.9 (0.1 + 0.9 / 2) s, 26.78 s, and next to nothing for bytes.
+  t.regex(stdout, /^2 +26\.7\d s, 1\.68x/m);
   // 50 steps of 0.9 (0.1 + 0.9 / 2) s, in two groups of one device.
   t.regex(stdout, /^2 .*m? +24\.7\d s, 1\.82x/m);
   // In turns, two runs with one entry each, of half the rows: 0.9 (0.1 + 0.9 / 2) (0.55 / 1) a run.
-  t.regex(stdout, /^2 .*m? +29\.0\d s, 1\.55x/m);
+  t.regex(stdout, /^2 .*m? +29\.4\d s, 1\.53x/m);
   t.regex(stdout, /^16 +too many devices/m);
 });
 
