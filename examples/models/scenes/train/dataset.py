@@ -23,12 +23,12 @@ from .grammar import Scene, draw_scene
 from .renderer import render, render_family
 
 
-def write_shard(job: tuple[Path, int, int, int, int, bool, bool]) -> str:
-    folder, width, height, count, seed, families, even = job
+def write_shard(job: tuple[Path, int, int, int, int, bool]) -> str:
+    folder, width, height, count, seed, families = job
     rng = np.random.default_rng(seed)
     pictures, scenes = [], []
     while len(scenes) < count:
-        scene = draw_scene(rng, even)
+        scene = draw_scene(rng)
         if families:
             more = render_family(scene, width, height)
         else:
@@ -74,7 +74,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard", type=int, default=200, help="pictures per file")
     parser.add_argument("--families", action="store_true", help="every scene with all six lands")
-    parser.add_argument("--even", action="store_true", help="every time of day as often")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +84,7 @@ def main() -> None:
         for start in range(0, int(count), args.shard):
             rest = min(args.shard, int(count) - start)
             seed = args.seed * 100_000 + len(jobs)
-            jobs.append((args.out, width, height, rest, seed, args.families, args.even))
+            jobs.append((args.out, width, height, rest, seed, args.families))
     with Pool(args.workers) as pool:
         for line in pool.imap_unordered(write_shard, jobs):
             print(line, flush=True)

@@ -70,9 +70,9 @@ def vocabulary() -> dict[str, int]:
     return {word: i for i, word in enumerate(SPECIAL_TOKENS + sorted(words))}
 
 
-def draw_scene(rng: np.random.Generator, even: bool = False) -> Scene:
-    """A scene at random, `even` with every time of day as often; skies that a time does not have are not drawn."""
-    time = str(rng.choice(list(TIMES), p=None if even else TIME_SHARES))
+def draw_scene(rng: np.random.Generator) -> Scene:
+    """A scene at random; skies that a time of day does not have are not drawn."""
+    time = str(rng.choice(list(TIMES), p=TIME_SHARES))
     skies = {"night": NIGHT_SKIES, "day": DAY_SKIES}.get(time, TWILIGHT_SKIES)
     sky = str(rng.choice(list(skies), p=list(skies.values())))
     land = str(rng.choice(list(LANDS), p=LAND_SHARES))

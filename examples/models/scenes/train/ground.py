@@ -20,7 +20,7 @@ BLOSSOMS = [
     rgb(255, 132, 176),
 ]
 # Per row of trees: distance from the horizon, height, spacing, share of the colour of distance.
-TREE_ROWS = [(0.1, 0.07, 0.03, 0.4), (0.34, 0.14, 0.065, 0.2), (0.78, 0.26, 0.13, 0.0)]
+TREE_ROWS = [(0.1, 0.09, 0.035, 0.45), (0.34, 0.17, 0.075, 0.2), (0.78, 0.3, 0.15, 0.0)]
 
 
 def paint_ground(canvas: Canvas) -> None:
@@ -69,14 +69,12 @@ def paint_water(canvas: Canvas) -> None:
     columns = np.clip(canvas.x * height, 0, width - 1).astype(int)
     mirrored = canvas.image[rows, columns]
     tint = (rgb(24, 92, 130) if sea else rgb(48, 98, 128)) * mix(canvas.ambient, WHITE, 0.12)
-    tinted = 0.36 + 0.4 * depth if sea else 0.12 + 0.3 * depth
+    tinted = 0.5 + 0.3 * depth if sea else 0.12 + 0.3 * depth
     colour = mix(mirrored * 0.92, tint, tinted[..., None])
     if sea:
         wave = np.sin(np.log(depth + 0.05) * 13 + swell * 0.9)
-        # Far away the water is smooth: what is dark there looks like land.
-        near = smoothstep(0.03, 0.2, depth)
-        crest = (smoothstep(0.3, 1.0, wave) * near * (0.05 + 0.2 * depth))[..., None]
-        trough = (smoothstep(0.3, 1.0, -wave) * near * 0.05)[..., None]
+        crest = (smoothstep(0.3, 1.0, wave) * (0.05 + 0.2 * depth))[..., None]
+        trough = (smoothstep(0.3, 1.0, -wave) * 0.05)[..., None]
         colour = colour + crest * canvas.ambient * mix(WHITE, canvas.sun, 0.5) - trough
     if canvas.sun_radius:
         path = np.exp(

@@ -1,98 +1,63 @@
 """What stands at the horizon: mountains, mesas, a volcano, hills, fog."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .canvas import Canvas
 from .texture import WHITE, line_noise, mix, plane_noise, rgb, smoothstep
 
 
-# Peaks are few and large, so that the denoiser, which sees every eighth pixel, can learn them.
-SNOW_ROCK, BARE_ROCK = rgb(84, 90, 116), rgb(112, 90, 74)
-SNOW_DEPTH = (0.48, 0.62)
-"""How far down a peak the snow lies, as a share of its height."""
-
-
-@dataclass(frozen=True)
-class Peak:
-    """A triangle above the horizon; `left` and `right` are how steep its flanks are."""
-
-    centre: float
-    top: float
-    left: float
-    right: float
-
-
 def paint_land(canvas: Canvas) -> None:
     land = canvas.scene.land
     if land == "snowy":
-        paint_mountains(canvas, SNOW_ROCK, canvas.rng.uniform(*SNOW_DEPTH))
+        paint_mountains(canvas, rgb(118, 122, 142), snow=0.55)
     elif land == "mountains":
-        paint_glow(canvas, 0.3, 0.6)
-        paint_mountains(canvas, BARE_ROCK, None)
+        paint_mountains(canvas, rgb(132, 114, 100), snow=None)
     elif land == "mesa":
         paint_mesas(canvas)
     elif land == "volcano":
         paint_volcano(canvas)
     elif land == "hills":
         paint_hills(canvas)
-    elif land == "flat":
-        paint_glow(canvas, 0.05, 0.6)
     if canvas.scene.fog:
         paint_fog(canvas)
 
 
-def paint_glow(canvas: Canvas, height: float, strength: float) -> None:
-    """Light haze that rises from the horizon: what stands in front of it is a silhouette."""
-    above = np.clip(canvas.horizon - canvas.y, 0, 1)
-    light = mix(canvas.haze, WHITE, 0.12)
-    canvas.blend(light, strength * np.exp(-((above / height) ** 2)))
-
-
 def paint_mountains(canvas: Canvas, rock: np.ndarray, snow: float | None) -> None:
-    top = canvas.horizon * canvas.rng.uniform(0.56, 0.74)
-    # The lower ones stand in front.
-    for peak in sorted(draw_peaks(canvas, top), key=lambda peak: -peak.top):
-        paint_peak(canvas, peak, rock, snow)
+    paint_rocks(canvas, canvas.rng.uniform(0.3, 0.4), 2.2, 0.45, rock, snow)
+    less = None if snow is None else snow * 0.6
+    paint_rocks(canvas, canvas.rng.uniform(0.17, 0.24), 3.0, 0.12, rock * 0.92, less)
 
 
-def draw_peaks(canvas: Canvas, top: float) -> list[Peak]:
-    """High ones and low ones by turns."""
-    rng = canvas.rng
-    peaks, high = [], rng.random() < 0.5
-    centre = rng.uniform(-0.15, 0.15)
-    while centre < canvas.aspect + 0.15:
-        share = rng.uniform(0.82, 1) if high else rng.uniform(0.42, 0.68)
-        left, right = rng.uniform(0.9, 1.5, 2)
-        peaks.append(Peak(centre, top * share, left, right))
-        centre += rng.uniform(0.2, 0.32)
-        high = not high
-    return peaks
+def paint_rocks(canvas: Canvas, height, cells, distance, rock, snow) -> None:
+    """One range.
 
-
-def paint_peak(canvas: Canvas, peak: Peak, rock: np.ndarray, snow: float | None) -> None:
-    """`snow` is the share of the height that it covers, None for none."""
-    rng, light = canvas.rng, canvas.light
-    aside = canvas.x[0] - peak.centre
-    rough = line_noise(rng, canvas.width, 11 * canvas.aspect, 3, 0.5, True)
-    crest = peak.top - np.where(aside < 0, -aside * peak.left, aside * peak.right)
-    crest = crest + 0.03 * rough * smoothstep(0, 0.06, np.abs(aside))
-    crest = np.maximum(crest, -0.05).astype(np.float32)
-    down = np.clip((canvas.y - (canvas.horizon - peak.top)) / peak.top, 0, 1)
-    # The ridge that comes towards us parts the lit flank from the one in the shade.
-    wander = 0.04 * line_noise(rng, canvas.height, 5, 3, 0.5, True)[:, None]
-    ridge = canvas.x - peak.centre + (wander - 0.05 * light) * np.sqrt(down)
-    lit = smoothstep(-0.012, 0.012, ridge * light)
-    streaks = 0.16 * line_noise(rng, canvas.width, 16 * canvas.aspect, 2, 0.5, True)[None]
-    colour = rock * (mix(0.5, 1.08, lit) + streaks)[..., None] * canvas.ambient
-    colour = mix(colour, canvas.far, (0.35 * down**2)[..., None])
+    `height` above the horizon; `cells` peaks per unit of width; `distance` 0..1 fades it; `snow` is how far
+    down snow lies on the highest peaks, None for none.
+    """
+    rng, aspect, light = canvas.rng, canvas.aspect, canvas.light
+    crest = height * (0.62 + 0.75 * line_noise(rng, canvas.width, cells * aspect, 5, 0.46, True))
+    crest = np.clip(crest, 0.012, canvas.horizon * 0.82).astype(np.float32)
+    below = np.clip(canvas.y - (canvas.horizon - crest)[None], 0, 1)
+    window = max(3, int(canvas.height * 0.018))
+    padded = np.pad(crest, window, "edge")
+    smooth = np.convolve(padded, np.ones(window) / window, "same")[window:-window]
+    slope = np.gradient(smooth) * canvas.height
+    # The edges of facets wander on their way down.
+    wander = line_noise(rng, canvas.height, 9, 3, 0.6) * 0.05
+    source = canvas.x + below * wander[:, None] * 4 - below * 0.25 * light
+    source = np.clip(source * canvas.height, 0, canvas.width - 1).astype(int)
+    lit = (0.62 + 0.42 * light * np.tanh(slope * 1.6))[source]
+    down = np.clip(below / max(0.05, height), 0, 1)
+    lit = mix(lit, 0.62, down * 0.7)[..., None]
+    colour = rock * (lit + 0.12) * canvas.ambient
     if snow is not None:
-        edge = 0.3 * line_noise(rng, canvas.width, 10 * canvas.aspect, 2, 0.5, True)[None]
-        share = smoothstep(0.03, -0.03, down - snow * (1 + edge))
-        white = mix(canvas.ambient, WHITE, 0.66) * mix(rgb(196, 208, 236), WHITE, lit[..., None])
-        colour = mix(colour, white, share[..., None])
-    canvas.ridge(crest, colour)
+        edge = 0.10 * line_noise(rng, canvas.width, 9 * aspect, 3, 0.6, True) + 0.03
+        line = np.maximum(0, edge + snow * (crest - 0.35 * crest.max()))[None]
+        share = smoothstep(0.012, -0.012, below - line)[..., None]
+        white = rgb(244, 248, 255) * (0.45 + 0.62 * lit) * mix(canvas.ambient, WHITE, 0.25)
+        colour = mix(colour, white, share)
+    colour = mix(colour, canvas.far, distance)
+    canvas.ridge(crest, mix(colour, canvas.far, (0.4 * down)[..., None]))
 
 
 def paint_mesas(canvas: Canvas) -> None:
@@ -109,6 +74,7 @@ def paint_mesas(canvas: Canvas) -> None:
 
 def paint_volcano(canvas: Canvas) -> None:
     rng = canvas.rng
+    paint_rocks(canvas, 0.1, 2.4, 0.5, rgb(112, 104, 108), None)
     centre = canvas.aspect * rng.uniform(0.3, 0.7)
     top = rng.uniform(0.31, 0.37)
     aside = np.abs(canvas.x[0] - centre)
