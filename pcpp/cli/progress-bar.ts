@@ -1,7 +1,7 @@
 /** Progress of a job on the terminal: step, time per step, border bytes, border age. */
 
 import cliProgress from 'cli-progress';
-import type { GenerationProgress } from '../engine/generation-job.js';
+import type { GenerationProgress, StepProgress } from '../engine/generation-job.js';
 
 const format = '{label} [{bar}] {value}/{total}  {time} ms/step  {bytes} of borders  age {age}';
 
@@ -12,6 +12,7 @@ export class ProgressBar implements Disposable {
   );
   readonly #label: string;
   #running = false;
+  #isDisplaced = false;
 
   constructor(label = 'denoising') {
     this.#label = label;
@@ -37,8 +38,7 @@ export class ProgressBar implements Disposable {
       case 'step':
         this.#bar.update(progress.step + 1, {
           time: progress.stepMs.toFixed(0),
-          bytes: inBytes(progress.borderBytes),
-          age: progress.borderAge ?? '-',
+          ...this.#bordersOf(progress),
         });
         return;
       case 'preview':
@@ -48,6 +48,13 @@ export class ProgressBar implements Disposable {
         if (progress.why) console.log(`One device decodes the image: ${progress.why}`);
         return;
     }
+  }
+
+  /** After displaced steps come a few that read rows of the latent instead: what borders were is left to be seen. */
+  #bordersOf({ borderAge, borderBytes }: StepProgress): { bytes?: string; age?: number | string } {
+    if (borderAge === 0 && this.#isDisplaced) return {};
+    this.#isDisplaced = (borderAge ?? 0) > 0;
+    return { bytes: inBytes(borderBytes), age: borderAge ?? '-' };
   }
 
   end(): void {
