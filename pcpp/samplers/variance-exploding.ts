@@ -2,7 +2,7 @@
 
 import { tensor } from '../tensor.js';
 import { type Sampler, weightedSum } from './sampler.js';
-import { alphasCumprod, spacedTimesteps } from './schedule.js';
+import { alphasCumprod, imageWeights, spacedTimesteps } from './schedule.js';
 import { discreteSettings, type Prediction, type SchedulerConfig } from './scheduler-config.js';
 import { at, trainedSigmas } from './sigmas.js';
 
@@ -48,19 +48,20 @@ export function atUnitVariance(
 }
 
 /** Weights of sample and output that give the image x0. */
-function imageWeights(
+function weightsAt(
   prediction: Prediction,
   sigma: number,
 ): readonly [onSample: number, onOutput: number] {
-  if (prediction === 'epsilon') return [1, -sigma];
-  const level = sigma * sigma + 1;
-  return [1 / level, -sigma / Math.sqrt(level)];
+  // Of the sample at unit variance.
+  const norm = Math.hypot(sigma, 1);
+  const [onSample, onOutput] = imageWeights(prediction, 1 / norm, sigma / norm);
+  return [onSample / norm, onOutput];
 }
 
 export const denoisedAt =
   (prediction: Prediction, sigmas: readonly number[]): Sampler['denoised'] =>
   (output, sample, index) => {
-    const [onSample, onOutput] = imageWeights(prediction, sigmas[index]!);
+    const [onSample, onOutput] = weightsAt(prediction, sigmas[index]!);
     return weightedSum(onSample, sample, onOutput, output);
   };
 
@@ -70,7 +71,7 @@ export function slopeWeights(
   sigma: number,
   change: number,
 ): readonly [onSample: number, onOutput: number] {
-  const [onSample, onOutput] = imageWeights(prediction, sigma);
+  const [onSample, onOutput] = weightsAt(prediction, sigma);
   const share = change / sigma;
   return [1 + share * (1 - onSample), -share * onOutput];
 }
