@@ -6,7 +6,7 @@ import type { PatchGraphShape } from '../rewrite/compile.js';
 import type { GraphSites } from '../rewrite/sites.js';
 import type { GenerationSettings } from './generation-settings.js';
 import { isGuided } from './guidance.js';
-import { wholeSteps } from './step-kind.js';
+import { cooldownStart, wholeSteps } from './step-kind.js';
 
 /** What the model's graph is compiled for. */
 export function shapeOf(settings: GenerationSettings): PatchGraphShape {
@@ -43,6 +43,7 @@ export function planImage(
     age,
     latentApart,
   } as const;
-  const steps = { warmupSteps: wholeSteps(settings), evaluations: settings.evaluations };
+  // From the cool-down on nobody reads borders.
+  const steps = { warmupSteps: wholeSteps(settings), evaluations: cooldownStart(settings) };
   return planPeriods(sites, options, steps, borderRules);
 }

@@ -27,7 +27,7 @@ export const layersOf = (rules: readonly BorderRule[] = []): readonly string[] =
   ...new Set(rules.flatMap(({ layers }) => layers ?? [])),
 ];
 
-/** Steps of an image of which the first are whole-image ones. */
+/** Steps of an image of which the first are whole-image ones, and none that comes after them reads borders. */
 export interface DisplacedSteps {
   readonly warmupSteps: number;
   readonly evaluations: number;

@@ -68,7 +68,7 @@ export interface Run {
   readonly steps: number;
   /** Of them, those on whole images at the start; not read without a plan. */
   readonly warmupSteps: number;
-  /** The same at the end; everybody's rows are gathered before each. @default 0 */
+  /** The same before the last one; everybody's rows are gathered before each. @default 0 */
   readonly cooldownSteps?: number;
 }
 
