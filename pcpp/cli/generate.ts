@@ -208,7 +208,6 @@ function requestOf(prompt: string, options: GenerateOptions) {
   const { size: pixels, steps, seed, mode, sampler, guidance, border, warmup, negative } = options;
   const { devices, borderCut, borderPayload, borderAge, wire, image, strength, cfgParallel } =
     options;
-  const { cooldown } = options;
   const {
     rowShares: shares,
     borderDeadline,
@@ -218,6 +217,7 @@ function requestOf(prompt: string, options: GenerateOptions) {
     groupNorm,
     previewEvery,
     warmupKind,
+    cooldown,
   } = options;
   const given = {
     width: pixels?.[0],

@@ -1,7 +1,6 @@
 /** What was made and what it cost, in a line or two. */
 
 import type { GenerationResult } from '../engine/generation-job.js';
-import { cooldownStart } from '../engine/step-kind.js';
 import { inBytes } from './progress-bar.js';
 
 export function summary(file: string, result: GenerationResult): string {
@@ -12,14 +11,12 @@ export function summary(file: string, result: GenerationResult): string {
   const groups = cfgParallel ? ' in two groups' : '';
   const where = devices === 1 ? 'one device' : `${devices} devices${groups}`;
   const first = `${file}: ${width}x${height}, seed ${seed}, ${mode} on ${where}, ${seconds(denoiseMs)} for ${steps.length} steps, ${seconds(totalMs)} in all`;
-  const repeated = settings.warmup === 'patch' ? settings.warmupSteps : 0;
-  const hasOthers = repeated + settings.cooldownSteps < settings.evaluations;
-  const displaced = steps.filter(
-    ({ step, borderBytes }) =>
-      borderBytes > 0 && step < cooldownStart(settings) && !(hasOthers && step < repeated),
-  );
-  if (!forecast || displaced.length === 0) return first;
-  const bytes = displaced.reduce((sum, step) => sum + step.borderBytes, 0) / displaced.length;
+  const telling = steps.filter(({ borderBytes }) => borderBytes > 0);
+  const displaced = telling.filter(({ borderAge = 0 }) => borderAge > 0);
+  const counted = displaced.length > 0 ? displaced : telling;
+  if (!forecast || counted.length === 0) return first;
+  const bytes = counted.reduce((sum, step) => sum + step.borderBytes, 0) / counted.length;
+  const per = displaced.length > 0 ? 'displaced step' : 'step';
   const other = forecast.distrifusion.total;
   const share =
     mode === 'pcpp' && bytes < other
@@ -28,11 +25,8 @@ export function summary(file: string, result: GenerationResult): string {
   const late = steps.reduce((sum, { lateBorders }) => sum + lateBorders, 0);
   const missed = late > 0 ? `, ${late} were late` : '';
   const what = cfgParallel ? 'borders and guidance' : 'borders';
-  return `${first}\n${what}: ${inBytes(bytes)} per ${stepOf(result)}${share}${missed}`;
+  return `${first}\n${what}: ${inBytes(bytes)} per ${per}${share}${missed}`;
 }
-
-const stepOf = ({ settings }: GenerationResult): string =>
-  settings.warmupSteps < settings.evaluations ? 'displaced step' : 'step';
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
