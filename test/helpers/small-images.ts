@@ -14,7 +14,16 @@ export const guidedRequest: GenerationRequest = {
   cooldownSteps: 1,
 };
 
-/** Makes that image, but for what is said of another. */
+/** One that is not about to become another picture: at so few steps, one of them whole, many are. */
+export const steadyRequest = {
+  prompt: 'peaks, a pine forest, a sunny day, fluffy clouds',
+  width: 256,
+  height: 256,
+  steps: 12,
+  seed: 7,
+} as const;
+
+/** Makes the guided image, but for what is said of another. */
 export const makeGuided = (
   pipeline: Pipeline,
   more: Partial<GenerationRequest>,

@@ -8,20 +8,14 @@ import { type Wire, wires } from '../../../pcpp/partition/wire.js';
 import { attentionPayloads } from '../../../pcpp/rewrite/sites.js';
 import { scenesPath } from '../../helpers/golden.js';
 import { ImageMaker } from '../../helpers/in-process-image.js';
+import { steadyRequest } from '../../helpers/small-images.js';
 
 const model = Model.open(scenesPath);
 const maker = new ImageMaker(model);
 test.after.always(() => model[Symbol.asyncDispose]());
 
-// A picture that is not about to become another one: at so few steps, one of them whole, many are. Nothing is mended at the end.
-const request = {
-  prompt: 'peaks, a pine forest, a sunny day, fluffy clouds',
-  width: 256,
-  height: 256,
-  steps: 12,
-  seed: 7,
-  cooldownSteps: 0,
-} as const;
+// Nothing is mended at the end.
+const request = { ...steadyRequest, cooldownSteps: 0 } as const;
 
 /** Least PSNR against float32 borders, in dB. Displacement itself costs far more. */
 const least: Readonly<Record<Wire, number>> = {
@@ -71,7 +65,7 @@ test('payload and cut change the bytes, not the picture much', async (t) => {
 });
 
 test('steps that are computed twice by patches are near to those of the whole image', async (t) => {
-  const short = { ...request, wire: 'fp32', steps: 6, cooldownSteps: 0 } as const;
+  const short = { ...request, wire: 'fp32', steps: 6 } as const;
   const alone = await maker.make({ ...short, mode: 'single' }, 1);
   const reference = await maker.decode(alone.latent);
   const once = await maker.make({ ...short, warmupSteps: 1 }, 3);

@@ -7,18 +7,11 @@ import { Model } from '../../../pcpp/model/model.js';
 import { forecastCooldown } from '../../../pcpp/partition/bytes.js';
 import { maxAbsDifference, scenesPath } from '../../helpers/golden.js';
 import { ImageMaker } from '../../helpers/in-process-image.js';
+import { steadyRequest as request } from '../../helpers/small-images.js';
 
 const model = Model.open(scenesPath);
 const maker = new ImageMaker(model);
 test.after.always(() => model[Symbol.asyncDispose]());
-
-const request = {
-  prompt: 'peaks, a pine forest, a sunny day, fluffy clouds',
-  width: 256,
-  height: 256,
-  steps: 12,
-  seed: 7,
-} as const;
 
 test('an image has steps of three kinds, one after the other', (t) => {
   const counts = { evaluations: 6, warmupSteps: 1, cooldownSteps: 2 };
@@ -28,14 +21,14 @@ test('an image has steps of three kinds, one after the other', (t) => {
   );
 });
 
-test('the last steps are those of one device, and bring the picture nearer to its', async (t) => {
+test('steps of the cool-down are those of one device, and bring the picture nearer to its', async (t) => {
   const mended = await maker.make({ ...request, cooldownSteps: 2 }, 2);
   const plain = await maker.make({ ...request, cooldownSteps: 0 }, 2);
   const before = mended.latents[8]!;
   t.deepEqual(before, plain.latents[8]);
   const finished = await maker.continued(request, before, 9, 11);
-  const far = maxAbsDifference(mended.latents[10]!.data, finished.data);
-  t.true(far < 1e-4, `${far}`);
+  const distance = maxAbsDifference(mended.latents[10]!.data, finished.data);
+  t.true(distance < 1e-4, `${distance}`);
   const { gathered, last } = forecastCooldown(mended.periods[0]!.plan);
   t.is(gathered.total, 4 * 8 * 32 * 32);
   t.is(last.total, 2 * 4 * 8 * 32);
@@ -43,8 +36,8 @@ test('the last steps are those of one device, and bring the picture nearer to it
 
   const alone = await maker.make({ ...request, mode: 'single' }, 1);
   const reference = await maker.decode(alone.latent);
-  const [near, far2] = [await maker.decode(mended.latent), await maker.decode(plain.latent)];
-  t.log(`${psnr(near, reference).toFixed(1)} dB, ${psnr(far2, reference).toFixed(1)} without`);
-  t.true(psnr(near, reference) > psnr(far2, reference) + 0.5);
-  t.true(seamEnergy(near, [128]) < seamEnergy(far2, [128]));
+  const [near, far] = [await maker.decode(mended.latent), await maker.decode(plain.latent)];
+  t.log(`${psnr(near, reference).toFixed(1)} dB, ${psnr(far, reference).toFixed(1)} without`);
+  t.true(psnr(near, reference) > psnr(far, reference) + 0.5);
+  t.true(seamEnergy(near, [128]) < seamEnergy(far, [128]));
 });
