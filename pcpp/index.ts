@@ -4,11 +4,13 @@ export type { AutoChoice } from './engine/auto-mode.js';
 export type {
   GenerationJob,
   GenerationOptions,
-  GenerationProgress,
   GenerationResult,
+} from './engine/generation-job.js';
+export type {
+  GenerationProgress,
   StepPreview,
   StepProgress,
-} from './engine/generation-job.js';
+} from './engine/generation-progress.js';
 export {
   type GenerationMode,
   type GenerationRequest,

@@ -2,7 +2,7 @@
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import type { GenerationProgress } from '../engine/generation-job.js';
+import type { GenerationProgress } from '../engine/generation-progress.js';
 import type { RgbImage } from '../image/decode.js';
 import { encodePng } from '../image/png.js';
 

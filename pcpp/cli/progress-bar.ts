@@ -1,7 +1,7 @@
 /** Progress of a job on the terminal: step, time per step, border bytes, border age. */
 
 import cliProgress from 'cli-progress';
-import type { GenerationProgress, StepProgress } from '../engine/generation-job.js';
+import type { GenerationProgress, StepProgress } from '../engine/generation-progress.js';
 
 const format = '{label} [{bar}] {value}/{total}  {time} ms/step  {bytes} of borders  age {age}';
 

@@ -5,7 +5,8 @@
 
 import { type ActorOptions, context } from '../../runtime/index.js';
 import type { DeviceShape } from '../engine/device-shape.js';
-import type { GenerationProgress, GenerationResult } from '../engine/generation-job.js';
+import type { GenerationResult } from '../engine/generation-job.js';
+import type { GenerationProgress } from '../engine/generation-progress.js';
 import { type GenerationRequest, parseRequest } from '../engine/generation-request.js';
 import { type Pipeline, placePipeline } from '../engine/pipeline.js';
 import { PcppError } from '../errors.js';
